@@ -1,0 +1,1 @@
+"""Backups, repositories and schedules."""

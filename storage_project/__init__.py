@@ -1,0 +1,1 @@
+"""The Django project: settings, the engine (operations), identity, and what all endpoints share (api)."""

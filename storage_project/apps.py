@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class StorageProjectConfig(AppConfig):
+    name = "storage_project"
+    verbose_name = "Khoi"

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class VolumesConfig(AppConfig):
+    name = "volumes"
+    verbose_name = "Volumes"
+    default_auto_field = "django.db.models.BigAutoField"
