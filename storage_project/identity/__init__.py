@@ -1,0 +1,1 @@
+"""Users, projects, roles and tokens: the part of Identity v3 that clients need, and the policy."""

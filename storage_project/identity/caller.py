@@ -1,0 +1,19 @@
+"""Who makes a request: what every authentication gives the views as `request.auth`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user acting on a project (or on none, when unscoped) with the roles held there."""
+
+    user_id: str
+    user_name: str
+    project_id: str | None
+    project_name: str | None
+    roles: frozenset[str]
+    request_id: str
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles

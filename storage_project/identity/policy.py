@@ -1,0 +1,163 @@
+"""Who may do what: one table, read by the permission class, services and templates.
+
+A key that is not in the table is an error at start (see `checks.py`), never permission.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from storage_project.identity.caller import Caller
+
+# Each role can do what the roles in its set are needed for.
+_ENOUGH_FOR_READER = frozenset({"reader", "member", "admin"})
+_ENOUGH_FOR_MEMBER = frozenset({"member", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Decides on a caller (None: not signed in) and, where it matters, the user concerned."""
+
+    name: str
+    test: Callable[[Caller | None, str | None], bool]
+
+
+EVERYONE = Rule("everyone, signed in or not", lambda caller, _: True)
+SIGNED_IN = Rule("every user", lambda caller, _: caller is not None)
+READER = Rule(
+    "reader of the project",
+    lambda caller, _: caller is not None and not caller.roles.isdisjoint(_ENOUGH_FOR_READER),
+)
+MEMBER = Rule(
+    "member of the project",
+    lambda caller, _: caller is not None and not caller.roles.isdisjoint(_ENOUGH_FOR_MEMBER),
+)
+ADMIN = Rule("admin", lambda caller, _: caller is not None and caller.is_admin)
+SERVICE = Rule(
+    "another service, or admin",
+    lambda caller, _: caller is not None and (caller.is_admin or "service" in caller.roles),
+)
+OWNER = Rule(
+    "the user concerned",
+    lambda caller, user_id: caller is not None and caller.user_id == user_id,
+)
+OWNER_OR_ADMIN = Rule(
+    "the user concerned, or admin",
+    lambda caller, user_id: OWNER.test(caller, user_id) or ADMIN.test(caller, user_id),
+)
+OWNER_OR_SERVICE = Rule(
+    "the user concerned, another service, or admin",
+    lambda caller, user_id: OWNER.test(caller, user_id) or SERVICE.test(caller, user_id),
+)
+
+POLICY: dict[str, Rule] = {
+    "volume:list": READER,
+    "volume:get": READER,
+    "volume:create": MEMBER,
+    "volume:update": MEMBER,
+    "volume:delete": MEMBER,
+    "volume:extend": MEMBER,
+    "volume:get_metadata": READER,
+    "volume:metadata": MEMBER,
+    "volume:force_delete": ADMIN,
+    "volume:reset_status": ADMIN,
+    "volume:all_tenants": ADMIN,
+    "type:list": READER,
+    "type:get": READER,
+    "type:create": ADMIN,
+    "type:update": ADMIN,
+    "type:delete": ADMIN,
+    "extra_specs:list": READER,
+    "extra_specs:get": READER,
+    "extra_specs:read_hidden": ADMIN,
+    "extra_specs:create": ADMIN,
+    "extra_specs:update": ADMIN,
+    "extra_specs:delete": ADMIN,
+    "quota:show": READER,
+    "quota:show_other": ADMIN,
+    "quota:update": ADMIN,
+    "quota:delete": ADMIN,
+    "quota_class:show": READER,
+    "quota_class:update": ADMIN,
+    "limits:show": READER,
+    "limits:show_other": ADMIN,
+    "service:list": ADMIN,
+    "service:update": ADMIN,
+    "pool:list": ADMIN,
+    "zone:list": READER,
+    "extension:list": SIGNED_IN,
+    "message:list": READER,
+    "message:get": READER,
+    "message:delete": MEMBER,
+    "operation:list": READER,
+    "operation:get": READER,
+    "operation:cancel": MEMBER,
+    "operation:all_tenants": ADMIN,
+    "identity:discover": EVERYONE,
+    "identity:issue_token": EVERYONE,
+    "identity:show_token": OWNER_OR_SERVICE,
+    "identity:revoke_token": OWNER_OR_ADMIN,
+    "identity:show_catalog": SIGNED_IN,
+    "identity:list_own_projects": SIGNED_IN,
+    "identity:list_projects": SIGNED_IN,
+    "identity:get_project": SIGNED_IN,
+    "identity:create_project": ADMIN,
+    "identity:update_project": ADMIN,
+    "identity:delete_project": ADMIN,
+    "identity:list_users": SIGNED_IN,
+    "identity:get_user": SIGNED_IN,
+    "identity:create_user": ADMIN,
+    "identity:update_user": ADMIN,
+    "identity:delete_user": ADMIN,
+    "identity:change_password": OWNER,
+    "identity:list_user_projects": OWNER_OR_ADMIN,
+    # Without it, the lists above show a user nobody but themselves and their own projects.
+    "identity:see_all": ADMIN,
+    "identity:list_roles": SIGNED_IN,
+    "identity:get_role": SIGNED_IN,
+    "identity:create_role": ADMIN,
+    "identity:update_role": ADMIN,
+    "identity:delete_role": ADMIN,
+    "identity:list_assignments": SIGNED_IN,
+    "identity:grant_role": ADMIN,
+    "identity:withdraw_role": ADMIN,
+    "identity:list_domains": SIGNED_IN,
+    "identity:list_services": SIGNED_IN,
+}
+
+
+def allows(caller: Caller | None, key: str, *, user_id: str | None = None) -> bool:
+    """Say whether the policy lets `caller` do `key` (to the user `user_id`, where it matters).
+
+    Raises KeyError for a key that the table does not have.
+    """
+    return POLICY[key].test(caller, user_id)
+
+
+class PolicyPermission(BasePermission):
+    """Asks the table with the key that the view declares in `policies` for the method.
+
+    The user concerned is the one in the URL, if any.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        key = policy_key(view, str(request.method))
+        if key is None:
+            return True
+        self.message = f"Policy doesn't allow {key} to be performed."
+        caller = cast(Caller | None, request.auth)
+        return allows(caller, key, user_id=view.kwargs.get("user_id"))
+
+
+def policy_key(view: Any, method: str) -> str | None:
+    """Return the key for a method of a view; None if the view answers it without a handler of
+    its own: OPTIONS, and methods that end in 405.
+    """
+    if method == "HEAD" and "HEAD" not in view.policies:
+        method = "GET"
+    if method == "OPTIONS" or not hasattr(view, method.lower()):
+        return None
+    return view.policies[method]
