@@ -1,0 +1,1 @@
+"""What all endpoints share: microversions, envelopes, faults, paging, filters and action bodies."""

@@ -1,0 +1,103 @@
+"""The base of every endpoint: microversion, gates, project scope, headers."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from storage_project.api import versions
+from storage_project.api.faults import BadRequest, UnknownAddress
+from storage_project.api.negotiation import PageOrJSON
+from storage_project.api.requests import ResourceRequest
+from storage_project.api.versions import Microversion
+
+
+class ResourceView(APIView):
+    """One address of the API. Write `get`, `post`, … that call one service or selector.
+
+    A handler gets the identifiers from the URL, without the project: that is compared with the
+    caller's here, and handlers use `request.auth.project_id`. `request.microversion` is what was
+    negotiated, but declare gates rather than ask for it.
+    """
+
+    # What the policy calls each method: {"GET": "volume:get"}.
+    policies: Mapping[str, str] = {}
+    # From which microversion a method exists: {"GET": Microversion(3, 3)}.
+    gates: ClassVar[Mapping[str, Microversion]] = {}
+    # "identity" for the envelope of Identity v3.
+    fault_style: ClassVar[str] = ""
+
+    content_negotiation_class = PageOrJSON
+    metadata_class = None
+
+    def dispatch(
+        self, request: HttpRequest, *args: Any, url_project_id: str | None = None, **kwargs: Any
+    ) -> HttpResponseBase:
+        self.url_project_id = url_project_id
+        return super().dispatch(request, *args, **kwargs)
+
+    def initialize_request(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> ResourceRequest:
+        return ResourceRequest(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+
+    def initial(  # type: ignore[override]
+        self, request: ResourceRequest, *args: Any, **kwargs: Any
+    ) -> None:
+        request.microversion = versions.MIN
+        request.microversion = self.negotiate_microversion(request)
+        self.check_address(request)
+        super().initial(request, *args, **kwargs)
+        self.check_project(request)
+
+    def negotiate_microversion(self, request: ResourceRequest) -> Microversion:
+        """The header decides; a browser, which cannot set one, says ?microversion=3.50."""
+        header = request.META.get("HTTP_OPENSTACK_API_VERSION")
+        if header is not None:
+            return versions.negotiate(header)
+        wanted = request.query_params.get("microversion")
+        return versions.select(wanted) if wanted else versions.MIN
+
+    def check_address(self, request: ResourceRequest) -> None:
+        """Refuse what no handler can answer, before anybody is asked who they are."""
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("The address must not contain NUL characters.")
+        method = request.method or ""
+        if method not in self.allowed_methods:
+            raise MethodNotAllowed(method)
+        needed = self.gates.get("GET" if method == "HEAD" else method, versions.MIN)
+        if request.microversion < needed:
+            raise UnknownAddress(
+                f"API version {request.microversion} is not supported on this method; "
+                f"it needs {needed} or later."
+            )
+
+    def check_project(self, request: ResourceRequest) -> None:
+        """A project in the address must be the one that the caller acts on."""
+        if self.url_project_id is None or request.auth is None:
+            return
+        if self.url_project_id != request.auth.project_id:
+            raise BadRequest("Malformed request url: the project is not the token's.")
+
+    def finalize_response(  # type: ignore[override]
+        self, request: ResourceRequest, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(response, [versions.HEADER])
+        response[versions.HEADER] = f"volume {request.microversion}"
+        return response
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return [name.upper() for name in self.http_method_names if hasattr(self, name)]
