@@ -26,8 +26,8 @@ class PoolState:
     """One pool: what its driver measured, and what has been promised there.
 
     `total_gib` and `free_gib` are physical and finite. `allocated_gib` is the sum of the sizes of
-    the volumes placed here, written or not. Nothing has a default: a fact that is forgotten must not
-    look like a pool that can do everything, or nothing.
+    the volumes placed here, written or not. Nothing has a default: a forgotten fact must not make
+    a pool look better or worse than it is.
     """
 
     id: int
