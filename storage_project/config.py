@@ -1,51 +1,62 @@
 """The TOML file with backends: what an operator configures, checked once at start.
 
-    [backends.fast]
-    driver = "file"                     # a shipped driver, or the dotted path of your own
-    path = "volumes/fast"               # every key that is not named below is the driver's
-    availability_zone = "nova"
-    max_over_subscription_ratio = 20.0  # how far a thin pool may be promised beyond its size
-    reserved_percentage = 0             # of the size, kept free
-    preference = 0                      # higher is taken first, all else being equal
-    workers = 2                         # operations that run on it at once
+[backends.fast]
+driver = "file"                     # a shipped driver, or the dotted path of your own
+path = "volumes/fast"               # every key that is not named below is the driver's
+availability_zone = "nova"
+max_over_subscription_ratio = 20.0  # how far a thin pool may be promised beyond its size
+reserved_percentage = 0             # of the size, kept free
+preference = 0                      # higher is taken first
+workers = 2                         # operations that run on it at once
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 
-from drivers.options import ConfigurationError, read_options
+from drivers.errors import ConfigurationError
+from drivers.options import Option, read_options
 
 DEFAULT_AVAILABILITY_ZONE = "nova"
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """One `[backends.<name>]` table: what Khoi itself reads, and `options` for the driver."""
+@dataclass(frozen=True, kw_only=True)
+class BackendTable:
+    """What Khoi itself reads of a `[backends.<name>]` table."""
+
+    driver: Annotated[str, Option("the name of a shipped driver, or the dotted path of a class")]
+    availability_zone: Annotated[str, Option("where it stands")] = DEFAULT_AVAILABILITY_ZONE
+    max_over_subscription_ratio: Annotated[
+        float, Option("how much a thin pool promises for each GiB it has", at_least=1)
+    ] = 20.0
+    reserved_percentage: Annotated[
+        int, Option("how much of a pool is kept free", at_least=0, at_most=99)
+    ] = 0
+    preference: Annotated[int, Option("pools with a higher one are taken first")] = 0
+    workers: Annotated[int, Option("how many operations run on it at once", at_least=1)] = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend(BackendTable):
+    """One configured backend; `options` is the driver's own part of its table."""
 
     name: str
-    driver: str
-    availability_zone: str = DEFAULT_AVAILABILITY_ZONE
-    max_over_subscription_ratio: float = 20.0
-    reserved_percentage: int = 0
-    preference: int = 0
-    workers: int = 2
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """Everything in the file. An absent file is an empty configuration: an API without storage."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
 
 
-OWN_KEYS = {f.name for f in fields(Backend)} - {"name", "options"}
+OWN_KEYS = {each.name for each in fields(BackendTable)}
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -72,14 +83,8 @@ def _backend(name: str, table: object) -> Backend:
         raise ConfigurationError(f"{where}: a name is letters, digits, - and _")
     own = {key: value for key, value in table.items() if key in OWN_KEYS}
     options = {key: value for key, value in table.items() if key not in OWN_KEYS}
-    backend = read_options(Backend, own | {"name": name, "options": options}, where=where)
-    if backend.max_over_subscription_ratio < 1:
-        raise ConfigurationError(f"{where}.max_over_subscription_ratio: must be 1 or more")
-    if not 0 <= backend.reserved_percentage < 100:
-        raise ConfigurationError(f"{where}.reserved_percentage: must be from 0 to 99")
-    if backend.workers < 1:
-        raise ConfigurationError(f"{where}.workers: must be 1 or more")
-    return backend
+    checked = read_options(BackendTable, own, where=where)
+    return Backend(name=name, options=options, **asdict(checked))
 
 
 @cache

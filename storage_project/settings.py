@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dj_database_url
 
+from storage_project.logs import configure_logging
 from storage_project.secrets import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -167,6 +168,9 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
 }
+
+LOGGING_CONFIG = None
+configure_logging()
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,0 +1,26 @@
+"""`manage.py dispatch`: the process that rings operations until it is told to stop."""
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from storage_project.celery import app
+from storage_project.operations.dispatcher import Dispatcher, delete_expired_messages, queue_depth
+from storage_project.operations.lease import Node
+from storage_project.operations.tasks import chain_of
+
+
+class Command(BaseCommand):
+    help = "Ring new operations, and those that were lost; any number of these may run."
+
+    def handle(self, **options: Any) -> None:
+        Node.name = f"dispatch@{app.conf.host_name}"
+        dispatcher = Dispatcher(
+            ring=lambda operation: chain_of(operation).apply_async(),
+            depth=queue_depth(app),
+            chores=[delete_expired_messages],
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: dispatcher.stopping.set())
+        dispatcher.run()

@@ -1,0 +1,165 @@
+"""The dispatcher and reconciler: rings what is due, frees what is stuck, ends what is overdue.
+
+Any number of these run, on any number of hosts. New operations are rung within milliseconds of
+their commit; an operation whose message was lost, or whose worker died, is rung again with a
+growing pause, and only while its queue is shallow, so that a slow backend is not buried in bells.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+from celery import Celery
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError as BrokerError
+
+from storage_project.operations.lease import FREE
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.models import Message, Operation
+from storage_project.operations.pipeline import pipelines
+from storage_project.operations.returning import update_returning
+from storage_project.operations.runner import give_up
+from storage_project.operations.states import ACTIVE, Step
+from storage_project.operations.wakeup import Wakeups
+
+BATCH = 200
+# A first ring is one message, an operation rung again may have more than one underway.
+DEEPEST_FOR_FIRST_RINGS = 1_000
+DEEPEST_FOR_LATER_RINGS = 20
+FIRST_PAUSE_S = 3
+LONGEST_PAUSE_S = 60
+LOOK_EVERY_S = 1.0
+CHORES_EVERY_S = 600.0
+
+log = structlog.get_logger(__name__)
+
+Ring = Callable[[Operation], None]
+Depth = Callable[[str], int]
+
+
+class Dispatcher:
+    """The loop. `ring` sends an operation's chain, `depth` tells how many messages a queue holds;
+    both raise `BrokerError` while the broker is away. `chores` delete what has expired."""
+
+    def __init__(self, ring: Ring, depth: Depth, chores: Sequence[Callable[[], int]] = ()) -> None:
+        self._ring = ring
+        self._depth = depth
+        self._chores = chores
+        self._look_at = self._chores_at = 0.0
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Go on until `stopping` is set."""
+        wakeups = Wakeups()
+        while not self.stopping.is_set():
+            try:
+                close_old_connections()
+                self._look_around()
+                if self.ring_due() < BATCH:
+                    wakeups.wait(LOOK_EVERY_S)
+            except BrokerError as error:
+                log.warning("the broker is away", error=str(error))
+                self.stopping.wait(LOOK_EVERY_S)
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("the database is away", error=str(error))
+                self.stopping.wait(LOOK_EVERY_S)
+
+    def _look_around(self) -> None:
+        """What need not be looked at with every wake-up."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            self.end_overdue()
+        if now >= self._chores_at:
+            self._chores_at = now + CHORES_EVERY_S
+            for chore in self._chores:
+                chore()
+
+    def ring_due(self) -> int:
+        """Ring one batch of what is due; return how many rows were looked at."""
+        due = list(
+            Operation.objects.filter(FREE, status__in=ACTIVE, ring_after__lte=Now())
+            .order_by("ring_after")
+            .only("pk", "step", "provision_queue", "rings")[:BATCH]
+        )
+        allowed, deferred = self._within_depth(due)
+        if deferred:
+            # Out of the way of those behind them; the queue is looked at again then.
+            Operation.objects.filter(pk__in=deferred).update(
+                ring_after=Now() + timedelta(seconds=FIRST_PAUSE_S)
+            )
+        for rings, ids in allowed.items():
+            self._ring_batch(rings, ids)
+        return len(due)
+
+    def _within_depth(self, due: list[Operation]) -> tuple[dict[int, list[object]], list[object]]:
+        """Split into ids to ring, by how often they were rung, and ids whose queue is too deep."""
+        depths: Counter[str] = Counter()
+        for queue in {operation.queue for operation in due}:
+            depths[queue] = self._depth(queue)
+        allowed: dict[int, list[object]] = {}
+        deferred: list[object] = []
+        for operation in due:
+            deepest = DEEPEST_FOR_LATER_RINGS if operation.rings else DEEPEST_FOR_FIRST_RINGS
+            if depths[operation.queue] < deepest:
+                depths[operation.queue] += 1
+                allowed.setdefault(operation.rings, []).append(operation.pk)
+            else:
+                deferred.append(operation.pk)
+        return allowed, deferred
+
+    def _ring_batch(self, rings: int, ids: list[object]) -> None:
+        """Mark, then send: of two dispatchers only one sends, and what it fails to is due again."""
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**rings)
+        won = update_returning(
+            Operation.objects.filter(
+                FREE, pk__in=ids, rings=rings, status__in=ACTIVE, ring_after__lte=Now()
+            ),
+            rings=F("rings") + 1,
+            ring_after=Now() + timedelta(seconds=pause_s),
+        )
+        for position, operation in enumerate(won):
+            try:
+                self._ring(operation)
+            except BrokerError:
+                unsent = [left.pk for left in won[position:]]
+                Operation.objects.filter(pk__in=unsent, rings=rings + 1).update(
+                    rings=rings, ring_after=Now()
+                )
+                raise
+
+    def end_overdue(self) -> None:
+        """End what no worker came for in time, what was cancelled while it waited, old messages."""
+        waiting = Operation.objects.filter(FREE, status__in=ACTIVE)
+        for operation in waiting.filter(deadline_at__lte=Now())[:BATCH]:
+            outcome = give_up(operation, StepError(Code.BACKEND_SILENT))
+            log.warning("nobody came for it", operation=str(operation), outcome=outcome)
+        cancelled = waiting.filter(~Q(step=Step.UNDO), cancel_requested=True)
+        for operation in cancelled[:BATCH]:
+            if pipelines()[operation.kind].may_cancel(operation.step, operation.attempts):
+                give_up(operation, StepError(Code.CANCELLED))
+
+
+def delete_expired_messages() -> int:
+    """Delete the messages that were promised to last until now, and no longer."""
+    return Message.objects.filter(expires_at__lte=Now()).delete()[0]
+
+
+def queue_depth(app: Celery) -> Depth:
+    """How many messages wait in a queue, by passive declaration: on Redis and on RabbitMQ."""
+
+    def depth(queue: str) -> int:
+        with app.pool.acquire(block=True) as connection:
+            try:
+                return int(connection.default_channel.queue_declare(queue, passive=True)[1])
+            except connection.channel_errors:
+                return 0  # it has never had a message
+            except connection.connection_errors as error:
+                raise BrokerError(str(error)) from error
+
+    return depth

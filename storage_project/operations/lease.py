@@ -1,0 +1,155 @@
+"""Leases: the right of one process to run an operation until a time, extended by a heartbeat.
+
+A process names itself `<node>/<pid>/<start time>`, which no other process ever does, so a worker
+that starts can tell which leases belong to processes of its node that are dead, and free them.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+
+from storage_project.operations.models import Operation
+from storage_project.operations.returning import update_returning
+from storage_project.operations.run import PATIENCE_S, Run
+from storage_project.operations.states import ACTIVE, PLACED, Status
+
+LEASE_S = 30
+BEAT_S = 10
+
+log = structlog.get_logger(__name__)
+
+FREE = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
+
+
+class Node:
+    """The name of this worker; Celery's node name once a worker starts (`control@box`)."""
+
+    name = "local"
+
+
+@cache
+def _process_name(pid: int) -> str:
+    return f"{pid}/{_start_time(pid)}"
+
+
+def _start_time(pid: int) -> str | None:
+    """When `pid` started, in clock ticks since boot; None when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command may hold spaces and brackets; the fields are counted from its last bracket.
+    return stat.rpartition(")")[2].split()[19]
+
+
+def owner() -> str:
+    """This process as the holder of leases."""
+    return f"{Node.name}/{_process_name(os.getpid())}"
+
+
+def claim(operation_id: str, step: str, queue: str | None = None) -> Operation | None:
+    """Take the lease of `operation_id` at `step` in one statement; None when it is not to be had.
+
+    With `queue`, a placed step is only taken if that is where it belongs now: a late message in the
+    queue of a backend that has been given up must not run there.
+    """
+    due = Operation.objects.filter(FREE, pk=operation_id, step=step, status__in=ACTIVE)
+    if queue is not None and step in PLACED:
+        due = due.filter(provision_queue=queue)
+    claimed = update_returning(
+        due,
+        owner=owner(),
+        status=Status.RUNNING,
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        lease_until=Now() + timedelta(seconds=LEASE_S),
+        deadline_at=Now() + timedelta(seconds=LEASE_S + PATIENCE_S),
+        started_at=Coalesce("started_at", Now()),
+        updated_at=Now(),
+    )
+    return claimed[0] if claimed else None
+
+
+def release_dead_leases(node: str) -> int:
+    """Free the leases of processes of `node` that are no more; return how many there were."""
+    freed = 0
+    held = Operation.objects.filter(status=Status.RUNNING, owner__startswith=f"{node}/")
+    for holder in held.values_list("owner", flat=True).distinct():
+        pid, _, started = holder.removeprefix(f"{node}/").partition("/")
+        if _start_time(int(pid)) != started:
+            freed += Operation.objects.filter(status=Status.RUNNING, owner=holder).update(
+                status=Status.PENDING, owner="", lease_until=None, ring_after=Now()
+            )
+    if freed:
+        log.warning("leases of dead processes freed", node=node, operations=freed)
+    return freed
+
+
+class Heartbeat:
+    """One thread per process that extends the leases it holds and writes their progress."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, Run] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    @contextmanager
+    def hold(self, run: Run) -> Iterator[None]:
+        """Keep the lease of `run` alive while the block runs."""
+        with self._lock:
+            self._held[id(run)] = run
+            self._start_thread()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._held[id(run)]
+
+    def _start_thread(self) -> None:
+        # A child of fork() has a copy of this object but not of the thread.
+        if self._thread is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+            self._thread.start()
+
+    def _beat(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(BEAT_S):
+            with self._lock:
+                runs = list(self._held.values())
+            close_old_connections()
+            for run in runs:
+                try:
+                    self.extend(run)
+                except (DatabaseError, InterfaceError) as error:
+                    # The database is away. The lease may run out; then the fence decides.
+                    log.warning("heartbeat failed", operation=str(run.operation), error=str(error))
+
+    @staticmethod
+    def extend(run: Run) -> None:
+        """Extend one lease, write its progress, and learn of a cancel or a loss."""
+        operation = run.operation
+        rows = update_returning(
+            Operation.objects.filter(pk=operation.pk, fence=operation.fence, status=Status.RUNNING),
+            lease_until=Now() + timedelta(seconds=LEASE_S),
+            deadline_at=Now() + timedelta(seconds=LEASE_S + PATIENCE_S),
+            phase=operation.phase,
+            progress_bytes=operation.progress_bytes,
+            total_bytes=operation.total_bytes,
+            updated_at=Now(),
+        )
+        run.lease_lost = not rows
+        run.cancel_requested = any(row.cancel_requested for row in rows)
+
+
+heartbeat = Heartbeat()

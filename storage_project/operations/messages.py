@@ -1,0 +1,57 @@
+"""The fixed list of what users can be told, and the error that carries an entry of it."""
+
+from enum import StrEnum
+
+from drivers.errors import DriverError, Reason
+
+
+class Code(StrEnum):
+    """Why an operation did not succeed. Part of the API: `event_id` of a message ends with it."""
+
+    NO_BACKEND = "no_backend"
+    BACKEND_FULL = "backend_full"
+    BACKEND_FAILED = "backend_failed"
+    BACKEND_SILENT = "backend_silent"
+    CANCELLED = "cancelled"
+    CHANGED_MEANWHILE = "changed_meanwhile"
+    WORKER_DIED = "worker_died"
+    INTERNAL = "internal"
+
+
+SENTENCES = {
+    Code.NO_BACKEND: "The scheduler found no place for it.",
+    Code.BACKEND_FULL: "The backend has no room for it.",
+    Code.BACKEND_FAILED: "The backend could not do it.",
+    Code.BACKEND_SILENT: "No worker of the backend took it in time. Ask the operator whether the "
+    "backend's worker is running (openstack volume service list), then try again.",
+    Code.CANCELLED: "It was cancelled.",
+    Code.CHANGED_MEANWHILE: "What it needed has changed since it was accepted.",
+    Code.WORKER_DIED: "The workers that took it died, time after time; it was given up so that "
+    "it does no more harm. The operator's log has the reason.",
+    Code.INTERNAL: "An error inside Khoi stopped it. The operator's log has it under this "
+    "request id.",
+}
+
+
+class StepError(Exception):
+    """A step could not do its work. `retryable`: the same try may succeed later."""
+
+    def __init__(self, code: Code, detail: str = "", *, retryable: bool = False) -> None:
+        self.code = code
+        self.sentence = f"{SENTENCES[code]} {detail}".strip()
+        self.retryable = retryable
+        super().__init__(self.sentence)
+
+
+class NotYet(Exception):  # noqa: N818 - it is not an error: the step only waits
+    """The step has to wait for something else; it will be rung again, and no attempt is counted."""
+
+    def __init__(self, why: str, *, wait_s: float = 1.0) -> None:
+        self.wait_s = wait_s
+        super().__init__(why)
+
+
+def as_step_error(error: DriverError, place: str) -> StepError:
+    """What a driver said at `place` (`host@backend`), in words fit for a user."""
+    code = Code.BACKEND_FULL if error.code is Reason.no_space else Code.BACKEND_FAILED
+    return StepError(code, f"{place}: {error}", retryable=error.retryable)

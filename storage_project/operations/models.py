@@ -1,0 +1,122 @@
+"""The rows behind every accepted request: the operation, its history, and what users are told."""
+
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from storage_project.operations.states import ACTIVE, CONTROL_QUEUE, PLACED, Status, Step
+
+
+class Operation(models.Model):
+    """One accepted request, from the POST that opened it to its end. The row is the truth; Celery
+    messages only say that it is worth a look.
+
+    Who may run it is decided by `fence`: every claim raises it by one, and every later write names
+    the fence it was claimed with, so the writes of a worker that has lost its lease change nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    kind = models.CharField(max_length=64)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64)
+    resource_type = models.CharField(max_length=32)
+    resource_id = models.UUIDField()
+    # What was asked for, and what the steps found out on the way (candidates, refusals).
+    arguments = models.JSONField(default=dict)
+    notes = models.JSONField(default=dict)
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
+    step = models.CharField(max_length=16, choices=Step, default=Step.VALIDATE)
+    # Where provision and undo run; known once schedule has chosen.
+    provision_queue = models.CharField(max_length=255, default="", blank=True)
+
+    owner = models.CharField(max_length=255, default="", blank=True)
+    fence = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.IntegerField(default=0, help_text="claims of the current step")
+    rings = models.IntegerField(default=0, help_text="messages sent for the current step")
+    ring_after = models.DateTimeField(db_default=Now())
+    deadline_at = models.DateTimeField(help_text="when nobody will come for the current step")
+    cancel_requested = models.BooleanField(default=False)
+
+    phase = models.CharField(max_length=255, default="", blank=True)
+    progress_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(null=True, blank=True)
+    error_code = models.CharField(max_length=32, default="", blank=True)
+    error = models.TextField(default="", blank=True)
+
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["ring_after"], condition=Q(status__in=ACTIVE), name="operation_due"
+            ),
+            models.Index(fields=["resource_id", "created_at"], name="operation_resource"),
+            models.Index(fields=["project_id", "-created_at", "-id"], name="operation_project"),
+            models.Index(fields=["-created_at", "-id"], name="operation_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def queue(self) -> str:
+        """The queue of the current step."""
+        return self.provision_queue if self.step in PLACED else CONTROL_QUEUE
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE
+
+
+class Transition(models.Model):
+    """One move of one status: the history of a resource, and with its operation the timeline."""
+
+    operation = models.ForeignKey(
+        Operation, null=True, on_delete=models.CASCADE, related_name="transitions"
+    )
+    resource_type = models.CharField(max_length=32)
+    resource_id = models.UUIDField()
+    step = models.CharField(max_length=16, default="", blank=True)
+    was = models.CharField(max_length=32, default="", blank=True)
+    became = models.CharField(max_length=32)
+    note = models.TextField(default="", blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["resource_id", "id"], name="transition_resource")]
+
+    def __str__(self) -> str:
+        return f"{self.resource_type} {self.resource_id}: {self.was or '·'} → {self.became}"
+
+
+class Message(models.Model):
+    """What went wrong, told to the project whose request it was (`/v3/messages`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    project_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64)
+    operation = models.ForeignKey(Operation, null=True, on_delete=models.SET_NULL)
+    resource_type = models.CharField(max_length=32)
+    resource_id = models.UUIDField()
+    code = models.CharField(max_length=32)
+    level = models.CharField(max_length=16, default="ERROR")
+    sentence = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="message_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sentence

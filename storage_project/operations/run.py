@@ -1,0 +1,109 @@
+"""One worker's go at one step: what a step function gets to work with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models.functions import Now
+
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.models import Operation
+from storage_project.operations.states import Status, Step, following
+
+# A step that has just been rung is given this long before it is rung again.
+FIRST_RING_S = 3
+# How long a step may wait for a worker before the operation is given up.
+PATIENCE_S = 600
+
+
+class Fenced(Exception):  # noqa: N818 - not an error: somebody else goes on with the operation
+    """The lease is lost; nothing of what this worker wanted to write was written."""
+
+
+class Run:
+    """The operation as it was claimed, its resource, and the guarded way to write.
+
+    Values set on `run.notes` and `run.provision_queue` are stored by the commit.
+    """
+
+    def __init__(self, operation: Operation, resources: "models.QuerySet[Any]") -> None:
+        self.operation = operation
+        self._resources = resources
+        self.notes: dict[str, Any] = operation.notes
+        self.arguments: dict[str, Any] = operation.arguments
+        self.provision_queue = operation.provision_queue
+        self.committed = False
+        # Set when it ends although the backend may still hold what it had begun.
+        self.left_behind = False
+        # Set by the heartbeat thread; read between chunks of long work.
+        self.lease_lost = False
+        self.cancel_requested = operation.cancel_requested
+
+    @cached_property
+    def resource(self) -> Any:
+        """The row that the operation is about; `StepError` when it is gone."""
+        row = self._resources.filter(pk=self.operation.resource_id).first()
+        if row is None:
+            raise StepError(Code.CHANGED_MEANWHILE, "It does not exist any more.")
+        return row
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """One transaction with the caller's writes, and the step done; `Fenced` undoes all of it.
+
+        The effects outside must be durable before this is entered.
+        """
+        with transaction.atomic():
+            yield
+            self.write(**self._step_done())
+        self.committed = True
+
+    def _step_done(self) -> dict[str, Any]:
+        step = following(Step(self.operation.step))
+        if step is Step.DONE:
+            return {"step": step, "status": Status.SUCCEEDED, "finished_at": Now()}
+        return self.at_step(step, ring_in_s=FIRST_RING_S)
+
+    def at_step(self, step: Step, *, ring_in_s: float) -> dict[str, Any]:
+        """The values of an operation that waits for `step`, rung afresh after `ring_in_s`."""
+        return {
+            "step": step,
+            "status": Status.PENDING,
+            "attempts": 0,
+            "rings": 0,
+            "ring_after": Now() + timedelta(seconds=ring_in_s),
+            "deadline_at": Now() + timedelta(seconds=PATIENCE_S),
+        }
+
+    def write(self, **values: Any) -> None:
+        """Give the lease back and set `values`, if it is still ours; else raise `Fenced`."""
+        changed = Operation.objects.filter(
+            pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
+        ).update(
+            owner="",
+            lease_until=None,
+            notes=self.notes,
+            provision_queue=self.provision_queue,
+            updated_at=Now(),
+            **values,
+        )
+        if not changed:
+            raise Fenced
+
+    def keep_going(self) -> None:
+        """Call between chunks of long work: raises when it should not be gone on with."""
+        if self.lease_lost:
+            raise Fenced
+        if self.cancel_requested:
+            raise StepError(Code.CANCELLED)
+
+    def progress(self, done_bytes: int, total_bytes: int | None = None, phase: str = "") -> None:
+        """Note how far the work is. The heartbeat writes it to the row; this costs nothing."""
+        self.operation.progress_bytes = done_bytes
+        if total_bytes is not None:
+            self.operation.total_bytes = total_bytes
+        if phase:
+            self.operation.phase = phase

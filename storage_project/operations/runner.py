@@ -1,0 +1,250 @@
+"""What happens when a step's turn has come: claim, run, commit; or try later, take back, give up.
+
+This is the engine's middle, and knows no Celery: `tasks.py` calls `run_step` from a worker, the
+dispatcher calls `give_up`, and the tests call both.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from drivers.errors import DriverError
+from storage_project.operations.flow import StateConflict
+from storage_project.operations.lease import claim, heartbeat
+from storage_project.operations.messages import Code, NotYet, StepError, as_step_error
+from storage_project.operations.models import Message, Operation
+from storage_project.operations.pipeline import Pipeline, pipelines
+from storage_project.operations.run import Fenced, Run
+from storage_project.operations.states import Status, Step
+from storage_project.operations.wakeup import ring_the_dispatcher
+
+MESSAGE_LIFETIME = timedelta(days=30)
+MAX_BACKOFF_S = 60
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """How one delivery of a step ended. Only after DONE does the chain go on."""
+
+    DONE = "done"
+    NOT_MINE = "somebody else has it, or it is done"
+    LATER = "will be tried again"
+    MOVED = "goes on with the next candidate"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def run_step(operation_id: str, step: Step, *, queue: str | None = None) -> Outcome:
+    """Run `step` of an operation if it is its turn and nobody else has it.
+
+    Raises nothing but database errors: then the lease runs out, and the reconciler rings again.
+    """
+    operation = claim(operation_id, step, queue)
+    if operation is None:
+        return Outcome.NOT_MINE
+    pipeline = pipelines()[operation.kind]
+    run = pipeline.take_up(operation)
+    with (
+        heartbeat.hold(run),
+        structlog.contextvars.bound_contextvars(
+            operation=str(operation.pk),
+            kind=operation.kind,
+            step=step,
+            request_id=operation.request_id,
+        ),
+    ):
+        try:
+            return _run_claimed(run, pipeline, step)
+        except Fenced:
+            log.warning("fenced off: another worker has the operation")
+            return Outcome.NOT_MINE
+
+
+def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
+    operation = run.operation
+    try:
+        if operation.attempts > pipeline.max_attempts:
+            raise StepError(Code.WORKER_DIED)
+        if step is Step.UNDO:
+            return _undo(run, pipeline, _recorded_error(operation))
+        if operation.cancel_requested and pipeline.may_cancel(step, operation.attempts - 1):
+            raise StepError(Code.CANCELLED)
+        pipeline.steps[step](run)
+        if not run.committed:
+            with run.commit():
+                pass
+    except NotYet as wait:
+        return _wait(run, wait)
+    except StepError as error:
+        return _later_or_fail(run, pipeline, error)
+    except DriverError as error:
+        return _later_or_fail(run, pipeline, _translated(run, error))
+    except StateConflict as conflict:
+        return _fail(run, pipeline, StepError(Code.CHANGED_MEANWHILE, conflict.message))
+    except (Fenced, DatabaseError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("a step raised what it should not")
+        return _fail(run, pipeline, StepError(Code.INTERNAL))
+    return Outcome.DONE
+
+
+def _translated(run: Run, error: DriverError) -> StepError:
+    log.warning("the driver failed", error=str(error), detail=error.detail)
+    return as_step_error(error, run.operation.provision_queue.partition(".")[2])
+
+
+def _wait(run: Run, wait: NotYet) -> Outcome:
+    run.write(
+        status=Status.PENDING,
+        attempts=run.operation.attempts - 1,
+        ring_after=Now() + timedelta(seconds=wait.wait_s),
+        phase=str(wait),
+    )
+    return Outcome.LATER
+
+
+def _later_or_fail(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
+    attempts = run.operation.attempts
+    if not error.retryable or attempts >= pipeline.max_attempts:
+        return _fail(run, pipeline, error)
+    wait_s = min(MAX_BACKOFF_S, 2 ** (attempts - 1))
+    log.info("the step will be tried again", attempt=attempts, wait_s=wait_s, error=str(error))
+    run.write(
+        status=Status.PENDING,
+        ring_after=Now() + timedelta(seconds=wait_s),
+        error_code=error.code,
+        error=error.sentence,
+    )
+    return Outcome.LATER
+
+
+def _fail(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
+    """Take back what may have been done, then go on elsewhere or end."""
+    operation = run.operation
+    step = Step(operation.step)
+    if step is Step.UNDO:
+        return _settle_unclean(run, pipeline, _recorded_error(operation))
+    if pipeline.on_undo is None or step in (Step.VALIDATE, Step.SCHEDULE):
+        return _settle(run, pipeline, error)
+    if step is Step.PROVISION and error.code is not Code.WORKER_DIED:
+        # Already where the resource is. Killed in here, the step is tried again, and fails again.
+        return _undo(run, pipeline, error)
+    _ring_undo(run, error, attempts=0, wait_s=0)
+    ring_the_dispatcher()
+    return Outcome.LATER
+
+
+def _ring_undo(run: Run, error: StepError, *, attempts: int, wait_s: float) -> None:
+    values = run.at_step(Step.UNDO, ring_in_s=wait_s) | {"attempts": attempts}
+    run.write(**values, error_code=error.code, error=error.sentence)
+
+
+def _undo(run: Run, pipeline: Pipeline, failure: StepError) -> Outcome:
+    """Take back, then fall through to the next candidate, or settle with `failure`.
+
+    An error in here that may pass is retried like any other; one that will not ends the operation,
+    with a message that says something is left behind.
+    """
+    attempts = run.operation.attempts
+    assert pipeline.on_undo is not None
+    try:
+        pipeline.on_undo(run)
+    except DriverError as error:
+        log.warning("undo failed", error=str(error), detail=error.detail)
+        if not error.retryable or attempts >= pipeline.max_attempts:
+            return _settle_unclean(run, pipeline, failure)
+        wait_s = min(MAX_BACKOFF_S, 2 ** (attempts - 1))
+        _ring_undo(run, failure, attempts=attempts, wait_s=wait_s)
+        return Outcome.LATER
+    return _go_elsewhere_or_settle(run, pipeline, failure)
+
+
+def _go_elsewhere_or_settle(run: Run, pipeline: Pipeline, failure: StepError) -> Outcome:
+    if failure.code is not Code.CANCELLED and pipeline.on_fall_through is not None:
+        with transaction.atomic():
+            last = pipeline.on_fall_through(run, failure)
+            if last is None:
+                run.write(**run.at_step(Step.PROVISION, ring_in_s=0), error_code="", error="")
+        if last is None:
+            ring_the_dispatcher()
+            return Outcome.MOVED
+        failure = last
+    return _settle(run, pipeline, failure)
+
+
+def _recorded_error(operation: Operation) -> StepError:
+    error = StepError(Code(operation.error_code))
+    error.sentence = operation.error
+    return error
+
+
+def _settle_unclean(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
+    run.left_behind = True
+    error.sentence += " What it had begun could not be taken back; delete it to try that again."
+    return _settle(run, pipeline, error)
+
+
+def _settle(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
+    """The last transaction of an operation that did not succeed: status, quota, message."""
+    operation = run.operation
+    outcome = Outcome.CANCELLED if error.code is Code.CANCELLED else Outcome.FAILED
+    assert pipeline.on_failed is not None
+    with transaction.atomic():
+        pipeline.on_failed(run, error)
+        Message.objects.create(
+            project_id=operation.project_id,
+            request_id=operation.request_id,
+            operation=operation,
+            resource_type=operation.resource_type,
+            resource_id=operation.resource_id,
+            code=error.code,
+            level="INFO" if outcome is Outcome.CANCELLED else "ERROR",
+            sentence=error.sentence,
+            expires_at=timezone.now() + MESSAGE_LIFETIME,
+        )
+        run.write(
+            status=Status(outcome),
+            finished_at=Now(),
+            error_code=error.code,
+            error=error.sentence,
+        )
+    log.info("the operation ended", outcome=outcome, error=error.sentence)
+    return outcome
+
+
+def give_up(operation: Operation, error: StepError) -> Outcome:
+    """End an operation that no worker comes for: its deadline has passed, or a cancel is due.
+
+    What was never begun is settled here. What a backend may have begun is taken back there, unless
+    that is just what nobody came for; then the message says that something may be left behind.
+    """
+    claimed = claim(str(operation.pk), operation.step)
+    if claimed is None:
+        return Outcome.NOT_MINE
+    pipeline = pipelines()[claimed.kind]
+    run = pipeline.take_up(claimed)
+    step = Step(claimed.step)
+    begun = pipeline.begun(step, claimed.attempts - 1)
+    try:
+        if error.code is Code.CANCELLED and begun and pipeline.on_undo is None:
+            # It was begun a moment ago, and is not cancelled half way.
+            run.write(status=Status.PENDING, attempts=claimed.attempts - 1, ring_after=Now())
+            return Outcome.NOT_MINE
+        if not begun:
+            if step is Step.PROVISION:
+                return _go_elsewhere_or_settle(run, pipeline, error)
+            return _settle(run, pipeline, error)
+        if step is Step.UNDO:
+            return _settle_unclean(run, pipeline, _recorded_error(claimed))
+        if error.code is not Code.CANCELLED or pipeline.on_undo is None:
+            return _settle_unclean(run, pipeline, error)
+        _ring_undo(run, error, attempts=0, wait_s=0)
+        return Outcome.LATER
+    except Fenced:
+        return Outcome.NOT_MINE

@@ -1,0 +1,56 @@
+"""Opening and cancelling operations: what the services of the apps above call."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from storage_project.api.faults import Conflict
+from storage_project.identity.caller import Caller
+from storage_project.operations.flow import Flowing
+from storage_project.operations.models import Operation
+from storage_project.operations.pipeline import pipelines
+from storage_project.operations.run import PATIENCE_S
+from storage_project.operations.states import ACTIVE
+from storage_project.operations.wakeup import ring_the_dispatcher
+
+
+def open_operation(
+    *, kind: str, resource: Flowing, project_id: str, caller: Caller, **arguments: Any
+) -> Operation:
+    """Write the operation that will do `kind` to `resource`, in the caller's transaction.
+
+    That row is the promise of a 202: from its commit on, the request will end, whatever dies.
+    """
+    assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
+    operation = Operation.objects.create(
+        kind=pipelines()[kind].kind,
+        project_id=project_id,
+        user_id=caller.user_id,
+        request_id=caller.request_id,
+        resource_type=resource.flow.resource,
+        resource_id=resource.pk,
+        arguments=arguments,
+        deadline_at=Now() + timedelta(seconds=PATIENCE_S),
+    )
+    ring_the_dispatcher()
+    return operation
+
+
+def cancel_operation(*, operation: Operation) -> None:
+    """Ask for an operation to be stopped and taken back; 409 when it is too late for that."""
+    if not operation.active:
+        raise Conflict(f"Operation {operation.pk} has ended: {operation.status}.")
+    if not pipelines()[operation.kind].may_cancel(operation.step, operation.attempts):
+        raise Conflict(
+            f"Operation {operation.pk} ({operation.kind}) cannot be cancelled any more: its "
+            f"{operation.step} step has begun, and it has no way back."
+        )
+    with transaction.atomic():
+        changed = Operation.objects.filter(pk=operation.pk, status__in=ACTIVE).update(
+            cancel_requested=True, updated_at=Now()
+        )
+        if not changed:
+            raise Conflict(f"Operation {operation.pk} has ended.")
+        ring_the_dispatcher()

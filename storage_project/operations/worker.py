@@ -1,0 +1,50 @@
+"""What a Celery worker does besides running steps; connected to its signals by the app config."""
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+from typing import Any
+
+from celery import signals
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from storage_project.logs import configure_logging
+from storage_project.operations.lease import Node, release_dead_leases
+
+PR_SET_PDEATHSIG = 1
+
+
+@signals.setup_logging.connect
+def use_our_logging(**_: Any) -> None:
+    """Keep Celery from setting up its own."""
+    configure_logging()
+
+
+@signals.celeryd_init.connect
+def take_name(sender: str, **_: Any) -> None:
+    """Hold leases under the node's name; the pool's children inherit it."""
+    Node.name = sender
+
+
+@signals.worker_ready.connect
+def free_earlier_life(**_: Any) -> None:
+    """A worker that starts frees what its own earlier life held when it died."""
+    release_dead_leases(Node.name)
+
+
+@signals.worker_process_init.connect
+def start_child(**_: Any) -> None:
+    """A pool child dies with its parent, and frees what the child before it held."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)  # the parent was gone before the signal was asked for
+    # Without the database now, those leases run out by themselves.
+    with suppress(DatabaseError, InterfaceError):
+        release_dead_leases(Node.name)
+
+
+@signals.task_prerun.connect
+def drop_dead_connections(**_: Any) -> None:
+    """Because CELERY_DB_REUSE_MAX keeps connections: without this, none ever comes back."""
+    close_old_connections()

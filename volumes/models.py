@@ -1,0 +1,174 @@
+"""The rows of block storage: services and their pools, volumes and their types, quotas."""
+
+from typing import ClassVar
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from storage_project.operations.flow import Flow
+from volumes.states import STATUSES, VOLUME
+
+
+class Service(models.Model):
+    """A worker as the API shows it: `cinder-volume` for each backend, `cinder-scheduler`.
+
+    It is up while its heartbeat is young, and used while an operator has it enabled.
+    """
+
+    binary = models.CharField(max_length=64)
+    host = models.CharField(max_length=255)
+    availability_zone = models.CharField(max_length=64)
+    enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=255, default="", blank=True)
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["binary", "host"], name="service_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.binary} {self.host}"
+
+
+class Pool(models.Model):
+    """A part of a backend with its own capacity, the unit that the scheduler picks.
+
+    The backend's worker reports everything but the two allocated columns; these are the sums over
+    the volumes placed here, kept exact by conditional updates.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="pools")
+    name = models.CharField(max_length=255)
+    backend = models.CharField(max_length=255, help_text="its name in the configuration")
+    total_gib = models.FloatField()
+    free_gib = models.FloatField()
+    thin = models.BooleanField()
+    max_over_subscription_ratio = models.FloatField()
+    reserved_percentage = models.IntegerField()
+    preference = models.IntegerField()
+    capabilities = models.JSONField(default=dict)
+    reported_at = models.DateTimeField(db_default=Now())
+    allocated_gib = models.BigIntegerField(default=0)
+    allocated_volumes = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["service", "name"], name="pool_once"),
+            models.CheckConstraint(
+                condition=Q(allocated_gib__gte=0, allocated_volumes__gte=0),
+                name="pool_allocated_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.host
+
+    @property
+    def host(self) -> str:
+        """`host@backend#pool`, the name of the pool everywhere in the API."""
+        return f"{self.service.host}#{self.name}"
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue of the workers that reach it."""
+        return f"volume.{self.service.host}"
+
+
+class VolumeType(models.Model):
+    """A named class of service. Its extra specs are demands on the pool that takes a volume."""
+
+    # The type of a volume whose creator names none.
+    DEFAULT_NAME: ClassVar[str] = "__DEFAULT__"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    name = models.CharField(max_length=255, unique=True)
+    description = models.TextField(null=True, blank=True)
+    is_public = models.BooleanField(default=True)
+    extra_specs = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["-created_at", "-id"], name="type_newest")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Volume(models.Model):
+    """A volume. The row goes when the volume does; its operations and history stay."""
+
+    flow: ClassVar[Flow] = VOLUME
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255, null=True, blank=True)
+    description = models.CharField(max_length=255, null=True, blank=True)
+    size_gib = models.IntegerField()
+    status = models.CharField(
+        max_length=32, choices=[(status, status) for status in STATUSES], default="creating"
+    )
+    previous_status = models.CharField(max_length=32, default="", blank=True)
+    attach_status = models.CharField(max_length=32, default="detached")
+    migration_status = models.CharField(max_length=64, null=True, blank=True)
+    volume_type = models.ForeignKey(VolumeType, on_delete=models.PROTECT, related_name="volumes")
+    # What the client asked for; once it is placed, where it is.
+    availability_zone = models.CharField(max_length=64, null=True, blank=True)
+    pool = models.ForeignKey(
+        Pool, null=True, blank=True, on_delete=models.PROTECT, related_name="volumes"
+    )
+    bootable = models.BooleanField(default=False)
+    multiattach = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="volume_project"),
+            models.Index(fields=["-created_at", "-id"], name="volume_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
+class QuotaUsage(models.Model):
+    """How much of one resource a project has: `in_use` counts rows, `reserved` what is underway."""
+
+    project_id = models.CharField(max_length=64)
+    resource = models.CharField(max_length=300)
+    in_use = models.BigIntegerField(default=0)
+    reserved = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "resource"], name="usage_once"),
+            models.CheckConstraint(
+                condition=Q(in_use__gte=0, reserved__gte=0), name="usage_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} {self.resource}: {self.in_use} + {self.reserved}"
+
+
+class QuotaLimit(models.Model):
+    """A limit set for one project (or, without one, the default for all); -1 is no limit."""
+
+    project_id = models.CharField(max_length=64, default="", blank=True)
+    resource = models.CharField(max_length=300)
+    limit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "resource"], name="limit_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id or 'default'} {self.resource}: {self.limit}"

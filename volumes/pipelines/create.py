@@ -1,0 +1,120 @@
+"""What happens when a volume is created.
+
+    creating --(a pool is reserved, the volume made there)--> available
+             --(no pool can take it, or all that could failed)--> error
+
+A pool that fails is cleaned and released, and the next candidate is tried; only when none is left
+does the operation fail, with the reason of each.
+"""
+
+from storage_project.operations.flow import advance, advance_if_possible
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.pipeline import Pipeline
+from storage_project.operations.run import Run
+from volumes.backends import open_backend
+from volumes.models import Volume
+from volumes.pools import (
+    find_pools,
+    placed,
+    pool_states,
+    queue_of,
+    release_room,
+    reserve_room,
+)
+from volumes.scheduler.request import PoolState, VolumeRequest
+from volumes.scheduler.schedule import explain_refusals, rank
+
+pipeline = Pipeline("volume.create", model=Volume, related=("volume_type", "pool__service"))
+
+
+@pipeline.validate
+def validate(run: Run) -> None:
+    volume: Volume = run.resource
+    if volume.status != "creating":
+        raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {volume.status}.")
+
+
+@pipeline.schedule
+def schedule(run: Run) -> None:
+    volume: Volume = run.resource
+    request = VolumeRequest(
+        size_gib=volume.size_gib,
+        availability_zone=volume.availability_zone,
+        extra_specs=volume.volume_type.extra_specs,
+        same_host_pools=_pools_of(run.arguments.get("same_host")),
+        different_host_pools=_pools_of(run.arguments.get("different_host")),
+    )
+    ranking = rank(request, pool_states())
+    run.notes["refusals"] = dict(ranking.refusals)
+    with run.commit():
+        if not _place(run, volume, list(ranking.candidates)):
+            raise StepError(Code.NO_BACKEND, explain_refusals(volume.size_gib, _refusals(run)))
+
+
+@pipeline.provision
+def provision(run: Run) -> None:
+    volume: Volume = run.resource
+    pool = placed(volume)
+    open_backend(pool.backend).create_volume(str(volume.pk), volume.size_gib, pool=pool.name)
+
+
+@pipeline.report
+def report(run: Run) -> None:
+    with run.commit():
+        advance(run.resource, "created", operation=run.operation)
+
+
+@pipeline.undo
+def undo(run: Run) -> None:
+    volume: Volume = run.resource
+    pool = placed(volume)
+    open_backend(pool.backend).delete_volume(str(volume.pk), pool=pool.name)
+
+
+@pipeline.fall_through
+def go_to_next_pool(run: Run, error: StepError) -> StepError | None:
+    volume: Volume = run.resource
+    failed_pool = placed(volume)
+    _refusals(run)[failed_pool.host] = f"failed: {error.sentence}"
+    left = find_pools(run.notes["candidates"])
+    candidates = [left[pool_id] for pool_id in run.notes["candidates"] if pool_id in left]
+    if not _place(run, volume, candidates):
+        return StepError(Code.NO_BACKEND, explain_refusals(volume.size_gib, _refusals(run)))
+    release_room(failed_pool.pk, volume.size_gib)
+    return None
+
+
+@pipeline.failed
+def fail(run: Run, error: StepError) -> None:
+    volume: Volume = run.resource
+    if volume.pool_id is not None and not run.left_behind:
+        release_room(volume.pool_id, volume.size_gib)
+        Volume.objects.filter(pk=volume.pk).update(pool=None)
+    advance_if_possible(volume, "fail_create", operation=run.operation, note=error.sentence)
+
+
+def _place(run: Run, volume: Volume, candidates: list[PoolState]) -> bool:
+    """Reserve the first candidate that still has room and route provision there."""
+    for position, pool in enumerate(candidates):
+        if reserve_room(pool, volume.size_gib):
+            Volume.objects.filter(pk=volume.pk).update(
+                pool=pool.id, availability_zone=pool.availability_zone
+            )
+            run.provision_queue = queue_of(pool.host)
+            run.notes["candidates"] = [later.id for later in candidates[position + 1 :]]
+            return True
+        _refusals(run)[pool.host] = "has filled up meanwhile"
+    return False
+
+
+def _refusals(run: Run) -> dict[str, str]:
+    refusals: dict[str, str] = run.notes["refusals"]
+    return refusals
+
+
+def _pools_of(volume_ids: list[str] | None) -> frozenset[str] | None:
+    """The pools, as the scheduler names them, that hold these volumes."""
+    if volume_ids is None:
+        return None
+    volumes = Volume.objects.filter(pk__in=volume_ids, pool__isnull=False)
+    return frozenset(volume.pool.host for volume in volumes.select_related("pool__service"))

@@ -1,0 +1,61 @@
+"""What happens when a volume is deleted.
+
+    deleting --(removed from its pool)--> the row is gone, its quota and room given back
+             --(the backend could not)--> error_deleting, and it can be deleted again
+             --(cancelled before it began)--> what it was
+
+A forced delete may come while another operation works on the volume. That one was asked to stop;
+until it has, this one waits, so that the two never work on the backend at once.
+"""
+
+from storage_project.operations.flow import advance_if_possible
+from storage_project.operations.messages import Code, NotYet, StepError
+from storage_project.operations.models import Operation
+from storage_project.operations.pipeline import Pipeline
+from storage_project.operations.run import Run
+from storage_project.operations.states import ACTIVE, CONTROL_QUEUE
+from volumes.backends import open_backend
+from volumes.models import Volume
+from volumes.pools import queue_of
+from volumes.removal import remove_row
+
+pipeline = Pipeline("volume.delete", model=Volume, related=("volume_type", "pool__service"))
+
+
+@pipeline.validate
+def validate(run: Run) -> None:
+    volume: Volume = run.resource
+    if volume.status != "deleting":
+        raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {volume.status}.")
+    others = Operation.objects.filter(resource_id=volume.pk, status__in=ACTIVE)
+    if other := others.exclude(pk=run.operation.pk).first():
+        raise NotYet(f"waits for {other.kind} {other.pk} to stop")
+
+
+@pipeline.schedule
+def schedule(run: Run) -> None:
+    pool = run.resource.pool
+    run.provision_queue = queue_of(pool.host) if pool else CONTROL_QUEUE
+
+
+@pipeline.provision
+def provision(run: Run) -> None:
+    volume: Volume = run.resource
+    if volume.pool:
+        open_backend(volume.pool.backend).delete_volume(str(volume.pk), pool=volume.pool.name)
+
+
+@pipeline.report
+def report(run: Run) -> None:
+    with run.commit():
+        remove_row(run.resource, operation=run.operation)
+
+
+@pipeline.failed
+def fail(run: Run, error: StepError) -> None:
+    volume: Volume = run.resource
+    if error.code is Code.CANCELLED:
+        was = run.arguments["was"]
+        advance_if_possible(volume, "keep", to=was, operation=run.operation)
+    else:
+        advance_if_possible(volume, "fail_delete", operation=run.operation, note=error.sentence)

@@ -1,0 +1,94 @@
+"""Pools as the scheduler sees them, and the room that is promised in them."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+
+from volumes.models import Pool, Service, Volume
+from volumes.scheduler.capacity import limit_gib
+from volumes.scheduler.request import PoolState
+
+# A service whose heartbeat is older than this is down; it beats every 10 s.
+DOWN_AFTER = timedelta(seconds=60)
+
+IS_UP = ExpressionWrapper(Q(heartbeat_at__gt=Now() - DOWN_AFTER), output_field=BooleanField())
+POOL_IS_UP = ExpressionWrapper(
+    Q(service__heartbeat_at__gt=Now() - DOWN_AFTER), output_field=BooleanField()
+)
+
+
+def pool_states() -> list[PoolState]:
+    """Every pool as it is now, in one query."""
+    pools = Pool.objects.select_related("service").annotate(up=POOL_IS_UP)
+    return [state_of(pool, up=pool.up) for pool in pools]
+
+
+def state_of(pool: Pool, *, up: bool) -> PoolState:
+    """A pool's row as the scheduler's plain value."""
+    return PoolState(
+        id=pool.pk,
+        host=pool.host,
+        backend_name=pool.backend,
+        availability_zone=pool.service.availability_zone,
+        enabled=pool.service.enabled,
+        disabled_reason=pool.service.disabled_reason or None,
+        up=up,
+        total_gib=pool.total_gib,
+        free_gib=pool.free_gib,
+        allocated_gib=pool.allocated_gib,
+        allocated_volumes=pool.allocated_volumes,
+        thin=pool.thin,
+        max_over_subscription_ratio=pool.max_over_subscription_ratio,
+        reserved_percentage=pool.reserved_percentage,
+        preference=pool.preference,
+        capabilities=pool.capabilities,
+    )
+
+
+def reserve_room(pool: PoolState, size_gib: int, *, volumes: int = 1) -> bool:
+    """Promise room in a pool with one conditional UPDATE; False when somebody else has taken it."""
+    return bool(
+        Pool.objects.filter(pk=pool.id, allocated_gib__lte=limit_gib(pool) - size_gib).update(
+            allocated_gib=F("allocated_gib") + size_gib,
+            allocated_volumes=F("allocated_volumes") + volumes,
+        )
+    )
+
+
+def release_room(pool_id: int, size_gib: int, *, volumes: int = 1) -> None:
+    """Take a promise back."""
+    Pool.objects.filter(pk=pool_id).update(
+        allocated_gib=F("allocated_gib") - size_gib,
+        allocated_volumes=F("allocated_volumes") - volumes,
+    )
+
+
+def find_pools(pool_ids: Iterable[int]) -> dict[int, PoolState]:
+    """Pools by id, as they are now."""
+    pools = Pool.objects.select_related("service").annotate(up=POOL_IS_UP)
+    return {pool.pk: state_of(pool, up=pool.up) for pool in pools.filter(pk__in=pool_ids)}
+
+
+def placed(volume: Volume) -> Pool:
+    """The pool that holds a volume; schedule has chosen it before anybody asks."""
+    assert volume.pool is not None
+    return volume.pool
+
+
+def queue_of(host: str) -> str:
+    """The queue of the workers that reach the pool `host@backend#pool`."""
+    return f"volume.{host.partition('#')[0]}"
+
+
+def beat(binary: str, host: str, availability_zone: str) -> Service:
+    """Say that a service is alive."""
+    service, created = Service.objects.get_or_create(
+        binary=binary, host=host, defaults={"availability_zone": availability_zone}
+    )
+    if not created:
+        Service.objects.filter(pk=service.pk).update(
+            heartbeat_at=Now(), availability_zone=availability_zone
+        )
+    return service

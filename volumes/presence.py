@@ -1,0 +1,80 @@
+"""What a worker tells about itself while it lives: its heartbeat, and how its backends stand.
+
+Two threads in the worker's main process, so that a backend whose driver hangs stops being reported
+without its neighbours' heartbeats stopping too.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import signals
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from drivers.errors import DriverError
+from storage_project.config import DEFAULT_AVAILABILITY_ZONE, configuration
+from storage_project.operations.states import CONTROL_QUEUE
+from volumes.backends import BINARY, host_of, open_backend, report_backend
+from volumes.pools import beat
+
+BEAT_EVERY_S = 10.0
+REPORT_EVERY_S = 20.0
+SCHEDULER_BINARY = "cinder-scheduler"
+
+log = structlog.get_logger(__name__)
+stopping = threading.Event()
+
+
+@signals.worker_ready.connect
+def start_telling(sender: Any, **_: Any) -> None:
+    """Begin, once the worker takes messages, with what its queues say that it serves."""
+    queues = set(sender.task_consumer.queues and [q.name for q in sender.task_consumer.queues])
+    backends = [name for name in configuration().backends if f"volume.{host_of(name)}" in queues]
+    if CONTROL_QUEUE in queues:
+        _start(lambda: beat(SCHEDULER_BINARY, settings.STORAGE_HOST, DEFAULT_AVAILABILITY_ZONE))
+    for name in backends:
+        _start(lambda name=name: _beat_backend(name))
+        _start(_reporter(name), every_s=REPORT_EVERY_S)
+
+
+@signals.worker_shutdown.connect
+def stop_telling(**_: Any) -> None:
+    stopping.set()
+
+
+def _beat_backend(name: str) -> None:
+    beat(BINARY, host_of(name), configuration().backends[name].availability_zone)
+
+
+def _reporter(name: str) -> Callable[[], None]:
+    checked = False
+
+    def report() -> None:
+        nonlocal checked
+        if not checked:
+            open_backend(name).check()
+            checked = True
+        report_backend(name)
+
+    return report
+
+
+def _start(act: Callable[[], object], *, every_s: float = BEAT_EVERY_S) -> None:
+    threading.Thread(target=_repeat, args=(act, every_s), daemon=True).start()
+
+
+def _repeat(act: Callable[[], object], every_s: float) -> None:
+    while True:
+        close_old_connections()
+        try:
+            act()
+        except DriverError as error:
+            log.warning(
+                "the backend cannot tell how it stands", error=error.sentence, detail=error.detail
+            )
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("the database is away", error=str(error))
+        if stopping.wait(every_s):
+            return

@@ -1,0 +1,112 @@
+"""Quotas: exact under concurrency, because every charge locks the project's usage rows first.
+
+At any commit `in_use` equals what the rows of the project add up to, and `reserved` what its active
+operations will add when they succeed; `audit()` says where that is not so.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from django.db.models import Case, F, QuerySet, Value, When
+
+from storage_project.api.faults import OverLimit
+from volumes.models import QuotaLimit, QuotaUsage, Volume
+
+UNLIMITED = -1
+# What a project may have unless an admin says otherwise; Cinder's own defaults.
+DEFAULTS = {
+    "volumes": 10,
+    "gigabytes": 1000,
+    "snapshots": 10,
+    "backups": 10,
+    "backup_gigabytes": 1000,
+    "per_volume_gigabytes": UNLIMITED,
+    "groups": 10,
+}
+
+
+def volume_charges(type_name: str, size_gib: int) -> dict[str, int]:
+    """What one volume counts for."""
+    return {"volumes": 1, f"volumes_{type_name}": 1} | growth_charges(type_name, size_gib)
+
+
+def growth_charges(type_name: str, added_gib: int) -> dict[str, int]:
+    """What a volume that grows counts for."""
+    return {"gigabytes": added_gib, f"gigabytes_{type_name}": added_gib}
+
+
+def limits_of(project_id: str, resources: list[str] | None = None) -> dict[str, int]:
+    """The limits in force: the project's own, else the admin's default, else the built-in one."""
+    rows = QuotaLimit.objects.filter(project_id__in=["", project_id]).order_by("project_id")
+    if resources is not None:
+        rows = rows.filter(resource__in=resources)
+    # The default rows come first, so the project's own replace them.
+    return DEFAULTS | dict(rows.values_list("resource", "limit"))
+
+
+def take(project_id: str, charges: Mapping[str, int], *, column: str = "in_use") -> None:
+    """Add `charges` to a project's usage, or raise `OverLimit` and add nothing."""
+    limits = limits_of(project_id, [*charges])
+    usages = _locked(project_id, charges)
+    for resource, charge in charges.items():
+        usage, limit = usages[resource], limits.get(resource, UNLIMITED)
+        if limit != UNLIMITED and usage.in_use + usage.reserved + charge > limit:
+            raise OverLimit(_refusal(usage, charge, limit))
+    _add(project_id, charges, column)
+
+
+def give_back(project_id: str, charges: Mapping[str, int], *, column: str = "in_use") -> None:
+    """Take `charges` off a project's usage."""
+    _locked(project_id, charges)
+    _add(project_id, {resource: -charge for resource, charge in charges.items()}, column)
+
+
+def settle(project_id: str, charges: Mapping[str, int]) -> None:
+    """Turn what was reserved into what is in use."""
+    _locked(project_id, charges)
+    _add(project_id, charges, "in_use")
+    _add(project_id, {resource: -charge for resource, charge in charges.items()}, "reserved")
+
+
+def _usages(project_id: str, charges: Mapping[str, int]) -> "QuerySet[QuotaUsage]":
+    return QuotaUsage.objects.filter(project_id=project_id, resource__in=[*charges])
+
+
+def _locked(project_id: str, charges: Mapping[str, int]) -> dict[str, QuotaUsage]:
+    """The usage rows, locked in one order everywhere so that no two transactions wait in a ring."""
+    rows = _usages(project_id, charges).select_for_update().order_by("resource")
+    usages = {usage.resource: usage for usage in rows}
+    if len(usages) < len(charges):
+        missing = [
+            QuotaUsage(project_id=project_id, resource=resource)
+            for resource in sorted(charges.keys() - usages.keys())
+        ]
+        QuotaUsage.objects.bulk_create(missing, ignore_conflicts=True)
+        usages = {usage.resource: usage for usage in rows.all()}
+    return usages
+
+
+def _add(project_id: str, charges: Mapping[str, int], column: str) -> None:
+    added = Case(
+        *(When(resource=resource, then=Value(charge)) for resource, charge in charges.items())
+    )
+    _usages(project_id, charges).update(**{column: F(column) + added})
+
+
+def _refusal(usage: QuotaUsage, charge: int, limit: int) -> str:
+    taken = usage.in_use + usage.reserved
+    if usage.resource.startswith("gigabytes"):
+        return (
+            f"Requested volume or snapshot exceeds allowed {usage.resource} quota. Requested "
+            f"{charge}G, quota is {limit}G and {taken}G has been consumed."
+        )
+    return f"Maximum number of {usage.resource} allowed ({limit}) exceeded: {taken} exist."
+
+
+def expected_usage(project_id: str) -> Counter[str]:
+    """What `in_use` must be, counted from the rows themselves."""
+    usage: Counter[str] = Counter()
+    volumes = Volume.objects.filter(project_id=project_id)
+    for type_name, size_gib in volumes.values_list("volume_type__name", "size_gib"):
+        usage.update(volume_charges(type_name, size_gib))
+    return usage

@@ -1,0 +1,22 @@
+"""The end of a volume's row, whoever ends it: its quota and its room go back with it."""
+
+from storage_project.operations.flow import StateConflict, record
+from storage_project.operations.models import Operation
+from volumes import quota
+from volumes.models import Volume
+from volumes.pools import release_room
+
+
+def remove_row(volume: Volume, *, operation: Operation | None = None) -> None:
+    """Delete the row if its status is still what `volume` says; in the caller's transaction."""
+    was = volume.status
+    deleted, _ = Volume.objects.filter(pk=volume.pk, status=was).delete()
+    if not deleted:
+        raise StateConflict(f"Volume {volume.pk} has changed meanwhile.", 409)
+    if volume.pool_id is not None:
+        release_room(volume.pool_id, volume.size_gib)
+    quota.give_back(
+        volume.project_id, quota.volume_charges(volume.volume_type.name, volume.size_gib)
+    )
+    volume.status = "deleted"
+    record(volume, was, operation=operation)

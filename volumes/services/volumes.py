@@ -1,0 +1,210 @@
+"""What can be asked of a volume. Each of these answers a request, in one transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from storage_project.api.faults import BadRequest, NotFound
+from storage_project.identity.caller import Caller
+from storage_project.operations.flow import advance, record
+from storage_project.operations.models import Operation
+from storage_project.operations.services import open_operation
+from storage_project.operations.states import ACTIVE
+from volumes import quota
+from volumes.models import Service, Volume, VolumeType
+from volumes.removal import remove_row
+from volumes.states import STATUSES
+
+DETACHED = Q(attach_status="detached")
+
+
+def create_volume(
+    *,
+    caller: Caller,
+    size_gib: int,
+    volume_type: VolumeType,
+    name: str | None = None,
+    description: str | None = None,
+    availability_zone: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    multiattach: bool = False,
+    hints: Mapping[str, Any] | None = None,
+) -> Volume:
+    """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
+
+    Raises `BadRequest` for a zone that no service is in, or a size above `per_volume_gigabytes`;
+    `OverLimit` when the project's quota has no room. `hints` are `same_host` and `different_host`.
+    """
+    assert caller.project_id is not None
+    _check_zone(availability_zone)
+    with transaction.atomic():
+        _check_size(caller.project_id, size_gib)
+        quota.take(caller.project_id, quota.volume_charges(volume_type.name, size_gib))
+        volume = Volume.objects.create(
+            project_id=caller.project_id,
+            user_id=caller.user_id,
+            name=name,
+            description=description,
+            size_gib=size_gib,
+            volume_type=volume_type,
+            availability_zone=availability_zone,
+            metadata=dict(metadata or {}),
+            multiattach=multiattach,
+        )
+        operation = open_operation(
+            kind="volume.create",
+            resource=volume,
+            project_id=volume.project_id,
+            caller=caller,
+            **_placement_hints(hints or {}),
+        )
+        record(volume, "", operation=operation)
+    return volume
+
+
+def _check_zone(zone: str | None) -> None:
+    if zone is not None and not Service.objects.filter(availability_zone=zone).exists():
+        raise BadRequest(f"Availability zone '{zone}' is invalid: no service is in it.")
+
+
+def _check_size(project_id: str, size_gib: int) -> None:
+    limit = quota.limits_of(project_id, ["per_volume_gigabytes"])["per_volume_gigabytes"]
+    if limit != quota.UNLIMITED and size_gib > limit:
+        raise BadRequest(f"size: {size_gib} GiB is more than the {limit} GiB that one volume may.")
+
+
+def _placement_hints(hints: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The hints that the scheduler knows, each as a list of volume ids; others are ignored."""
+    known = {name: hints[name] for name in ("same_host", "different_host") if hints.get(name)}
+    return {
+        name: [ids] if isinstance(ids, str) else [str(each) for each in ids]
+        for name, ids in known.items()
+    }
+
+
+def update_volume(*, volume: Volume, **changes: str | None) -> Volume:
+    """Set `name` or `description`."""
+    Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
+    for field, value in changes.items():
+        setattr(volume, field, value)
+    return volume
+
+
+def set_metadata(*, volume: Volume, metadata: Mapping[str, str], replace: bool) -> dict[str, str]:
+    """Add to a volume's metadata, or replace all of it; return what it is then."""
+    with transaction.atomic():
+        locked = Volume.objects.select_for_update().only("metadata").get(pk=volume.pk)
+        volume.metadata = dict(metadata) if replace else locked.metadata | dict(metadata)
+        Volume.objects.filter(pk=volume.pk).update(metadata=volume.metadata, updated_at=Now())
+    return dict(volume.metadata)
+
+
+def delete_metadata(*, volume: Volume, key: str) -> None:
+    """Delete one key of a volume's metadata; 404 when it has none of that name."""
+    with transaction.atomic():
+        locked = Volume.objects.select_for_update().only("metadata").get(pk=volume.pk)
+        if locked.metadata.pop(key, None) is None:
+            raise NotFound("Metadata item", key)
+        Volume.objects.filter(pk=volume.pk).update(metadata=locked.metadata, updated_at=Now())
+
+
+def delete_volume(*, volume: Volume, caller: Caller) -> None:
+    """Delete a volume; one that never got a place is gone at once."""
+    with transaction.atomic():
+        if _gone_at_once(volume):
+            remove_row(volume)
+            return
+        was = volume.status
+        advance(volume, "delete", where=DETACHED & Q(migration_status__isnull=True))
+        _open_delete(volume, was, caller)
+
+
+def force_delete_volume(*, volume: Volume, caller: Caller) -> None:
+    """Delete a volume in whatever state it is; what works on it is told to stop first."""
+    with transaction.atomic():
+        if volume.status == "deleting" and _active_operations(volume).exists():
+            return  # it is being deleted already
+        if _gone_at_once(volume):
+            remove_row(volume)
+            return
+        was = volume.status
+        if was == "deleting":
+            _open_delete(volume, was, caller)
+            return
+        advance(volume, "force_delete", where=DETACHED & Q(migration_status__isnull=True))
+        _active_operations(volume).update(cancel_requested=True, updated_at=Now())
+        _open_delete(volume, was, caller)
+
+
+def _gone_at_once(volume: Volume) -> bool:
+    return volume.pool_id is None and not _active_operations(volume).exists()
+
+
+def _active_operations(volume: Volume) -> Any:
+    return Operation.objects.filter(resource_id=volume.pk, status__in=ACTIVE)
+
+
+def _open_delete(volume: Volume, was: str, caller: Caller) -> None:
+    open_operation(
+        kind="volume.delete",
+        resource=volume,
+        project_id=volume.project_id,
+        caller=caller,
+        was=was,
+    )
+
+
+def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
+    """Make a volume larger. Raises `BadRequest` unless it is, `OverLimit` without quota for it."""
+    if new_size_gib <= volume.size_gib:
+        raise BadRequest(
+            f"new_size: New size for extend must be greater than current size. "
+            f"(current: {volume.size_gib}, extended: {new_size_gib})"
+        )
+    growth = quota.growth_charges(volume.volume_type.name, new_size_gib - volume.size_gib)
+    with transaction.atomic():
+        _check_size(volume.project_id, new_size_gib)
+        # The size is compared again: two extends that race would both count from the old one.
+        advance(
+            volume,
+            "extend",
+            where=Q(size_gib=volume.size_gib, pool__isnull=False),
+            previous_status=volume.status,
+        )
+        quota.take(volume.project_id, growth, column="reserved")
+        open_operation(
+            kind="volume.extend",
+            resource=volume,
+            project_id=volume.project_id,
+            caller=caller,
+            new_size_gib=new_size_gib,
+        )
+
+
+def reset_status(
+    *,
+    volume: Volume,
+    status: str | None = None,
+    attach_status: str | None = None,
+    migration_status: str | None = None,
+    caller: Caller,
+) -> None:
+    """An admin's repair of the database: set what is given, whatever it was, and leave a trace."""
+    if status is not None and status not in STATUSES:
+        raise BadRequest(f"status: must be one of {', '.join(sorted(STATUSES))}.")
+    changes: dict[str, str | None] = {}
+    if status is not None:
+        changes["status"] = status
+    if attach_status is not None:
+        changes["attach_status"] = attach_status
+    if migration_status is not None:
+        changes["migration_status"] = None if migration_status == "none" else migration_status
+    with transaction.atomic():
+        was = volume.status
+        Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
+        for name, value in changes.items():
+            setattr(volume, name, value)
+        record(volume, was, note=f"reset by {caller.user_name} ({caller.request_id})")

@@ -1,0 +1,57 @@
+"""The state machine of a volume: OpenStack's status strings, and the moves between them."""
+
+from storage_project.operations.flow import Flow
+
+DELETABLE = (
+    "available",
+    "error",
+    "error_deleting",
+    "error_extending",
+    "error_managing",
+    "error_restoring",
+)
+TRANSITIONAL = (
+    "creating",
+    "attaching",
+    "detaching",
+    "deleting",
+    "extending",
+    "uploading",
+    "downloading",
+    "retyping",
+    "backing-up",
+    "restoring-backup",
+    "reverting",
+    "managing",
+    "unmanaging",
+)
+STATUSES = (
+    *TRANSITIONAL,
+    *DELETABLE,
+    "reserved",
+    "in-use",
+    "maintenance",
+    "awaiting-transfer",
+    "error_backing-up",
+    "error_managing_deleting",
+    "error_reverting",
+)
+
+VOLUME = Flow.of(
+    "volume",
+    statuses=STATUSES,
+    transitional=TRANSITIONAL,
+    moves={
+        "created": (["creating"], "available"),
+        "fail_create": (["creating"], "error"),
+        "delete": (DELETABLE, "deleting"),
+        "force_delete": (set(STATUSES) - {"deleting"}, "deleting"),
+        "fail_delete": (["deleting"], "error_deleting"),
+        "keep": (["deleting"], DELETABLE),
+        "extend": (["available"], "extending"),
+        "extended": (["extending"], "available"),
+        "fail_extend": (["extending"], "error_extending"),
+        "keep_size": (["extending"], "available"),
+    },
+    refusal_code=400,
+)
