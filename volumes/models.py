@@ -113,7 +113,6 @@ class Volume(models.Model):
     status = models.CharField(
         max_length=32, choices=[(status, status) for status in STATUSES], default="creating"
     )
-    previous_status = models.CharField(max_length=32, default="", blank=True)
     attach_status = models.CharField(max_length=32, default="detached")
     migration_status = models.CharField(max_length=64, null=True, blank=True)
     volume_type = models.ForeignKey(VolumeType, on_delete=models.PROTECT, related_name="volumes")

@@ -6,6 +6,7 @@ without its neighbours' heartbeats stopping too.
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,12 +31,12 @@ stopping = threading.Event()
 @signals.worker_ready.connect
 def start_telling(sender: Any, **_: Any) -> None:
     """Begin, once the worker takes messages, with what its queues say that it serves."""
-    queues = set(sender.task_consumer.queues and [q.name for q in sender.task_consumer.queues])
+    queues = {queue.name for queue in sender.task_consumer.queues}
     backends = [name for name in configuration().backends if f"volume.{host_of(name)}" in queues]
     if CONTROL_QUEUE in queues:
         _start(lambda: beat(SCHEDULER_BINARY, settings.STORAGE_HOST, DEFAULT_AVAILABILITY_ZONE))
     for name in backends:
-        _start(lambda name=name: _beat_backend(name))
+        _start(partial(_beat_backend, name))
         _start(_reporter(name), every_s=REPORT_EVERY_S)
 
 

@@ -60,7 +60,7 @@ def default_type() -> VolumeType:
     return found
 
 
-def services() -> "QuerySet[Service]":
+def services() -> "QuerySet[Any]":
     """All services, each annotated with `is_up`."""
     return Service.objects.annotate(is_up=IS_UP).order_by("binary", "host")
 
@@ -78,8 +78,9 @@ def availability_zones() -> dict[str, bool]:
     """Every zone that a backend stands in, and whether one of them is up and enabled."""
     zones: dict[str, bool] = {}
     backends = services().filter(binary="cinder-volume")
-    for zone, is_up, enabled in backends.values_list("availability_zone", "is_up", "enabled"):
-        zones[zone] = zones.get(zone, False) or (is_up and enabled)
+    for service in backends:
+        zone = service.availability_zone
+        zones[zone] = zones.get(zone, False) or (service.is_up and service.enabled)
     return zones
 
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from celery import Celery
@@ -97,13 +98,13 @@ class Dispatcher:
             self._ring_batch(rings, ids)
         return len(due)
 
-    def _within_depth(self, due: list[Operation]) -> tuple[dict[int, list[object]], list[object]]:
+    def _within_depth(self, due: list[Operation]) -> tuple[dict[int, list[UUID]], list[UUID]]:
         """Split into ids to ring, by how often they were rung, and ids whose queue is too deep."""
         depths: Counter[str] = Counter()
         for queue in {operation.queue for operation in due}:
             depths[queue] = self._depth(queue)
-        allowed: dict[int, list[object]] = {}
-        deferred: list[object] = []
+        allowed: dict[int, list[UUID]] = {}
+        deferred: list[UUID] = []
         for operation in due:
             deepest = DEEPEST_FOR_LATER_RINGS if operation.rings else DEEPEST_FOR_FIRST_RINGS
             if depths[operation.queue] < deepest:
@@ -113,7 +114,7 @@ class Dispatcher:
                 deferred.append(operation.pk)
         return allowed, deferred
 
-    def _ring_batch(self, rings: int, ids: list[object]) -> None:
+    def _ring_batch(self, rings: int, ids: list[UUID]) -> None:
         """Mark, then send: of two dispatchers only one sends, and what it fails to is due again."""
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**rings)
         won = update_returning(

@@ -149,12 +149,15 @@ def conflict(row: Flowing, move: Move) -> StateConflict:
 def record(
     row: Flowing, was: str, *, operation: Operation | None = None, note: str = ""
 ) -> Transition:
-    """Write the history row of a status that has moved from `was` to what `row` says."""
+    """Write the history row of a status that has moved from `was` to what `row` says.
+
+    An operation that nobody has claimed yet is only being opened: no step moved the status.
+    """
     return Transition.objects.create(
         operation=operation,
         resource_type=row.flow.resource,
         resource_id=row.pk,
-        step=operation.step if operation else "",
+        step=operation.step if operation and operation.owner else "",
         was=was,
         became=row.status,
         note=note,

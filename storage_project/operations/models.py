@@ -1,5 +1,6 @@
 """The rows behind every accepted request: the operation, its history, and what users are told."""
 
+from typing import TypedDict
 from uuid import uuid4
 
 from django.db import models
@@ -7,6 +8,17 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from storage_project.operations.states import ACTIVE, CONTROL_QUEUE, PLACED, Status, Step
+
+
+class Event(TypedDict):
+    """An entry of an operation's timeline: how one go at one step ended."""
+
+    at: str  # UTC, ISO 8601
+    step: str
+    outcome: str
+    attempt: int
+    worker: str
+    note: str
 
 
 class Operation(models.Model):
@@ -27,6 +39,8 @@ class Operation(models.Model):
     # What was asked for, and what the steps found out on the way (candidates, refusals).
     arguments = models.JSONField(default=dict)
     notes = models.JSONField(default=dict)
+    # Every end of a step: when, which, how, by whom; see `Event`.
+    timeline = models.JSONField(default=list)
 
     status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
     step = models.CharField(max_length=16, choices=Step, default=Step.VALIDATE)

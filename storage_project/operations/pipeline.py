@@ -111,7 +111,7 @@ class Pipeline:
 
     def check(self) -> None:
         """Raise `ImproperlyConfigured` unless the pipeline is whole."""
-        missing = [step for step in STEPS if step not in self.steps]
+        missing = [str(step) for step in STEPS if step not in self.steps]
         if self.on_failed is None:
             missing.append("failed")
         if missing:

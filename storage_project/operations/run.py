@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from storage_project.operations.messages import Code, StepError
-from storage_project.operations.models import Operation
+from storage_project.operations.models import Event, Operation
 from storage_project.operations.states import Status, Step, following
 
 # A step that has just been rung is given this long before it is rung again.
@@ -58,7 +59,7 @@ class Run:
         """
         with transaction.atomic():
             yield
-            self.write(**self._step_done())
+            self.write("done", **self._step_done())
         self.committed = True
 
     def _step_done(self) -> dict[str, Any]:
@@ -78,13 +79,25 @@ class Run:
             "deadline_at": Now() + timedelta(seconds=PATIENCE_S),
         }
 
-    def write(self, **values: Any) -> None:
-        """Give the lease back and set `values`, if it is still ours; else raise `Fenced`."""
+    def write(self, outcome: str, note: str = "", **values: Any) -> None:
+        """Give the lease back and set `values`, if it is still ours; else raise `Fenced`.
+
+        `outcome` and `note` become the timeline's entry of this go at the step.
+        """
+        event = Event(
+            at=timezone.now().isoformat(timespec="milliseconds"),
+            step=self.operation.step,
+            outcome=outcome,
+            attempt=self.operation.attempts,
+            worker=self.operation.owner.partition("/")[0],
+            note=note,
+        )
         changed = Operation.objects.filter(
             pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
         ).update(
             owner="",
             lease_until=None,
+            timeline=[*self.operation.timeline, event],
             notes=self.notes,
             provision_queue=self.provision_queue,
             updated_at=Now(),

@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     DONE = "done"
     NOT_MINE = "somebody else has it, or it is done"
     LATER = "will be tried again"
+    UNDO = "is to be taken back"
     MOVED = "goes on with the next candidate"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -101,6 +102,8 @@ def _translated(run: Run, error: DriverError) -> StepError:
 
 def _wait(run: Run, wait: NotYet) -> Outcome:
     run.write(
+        Outcome.LATER,
+        str(wait),
         status=Status.PENDING,
         attempts=run.operation.attempts - 1,
         ring_after=Now() + timedelta(seconds=wait.wait_s),
@@ -116,6 +119,8 @@ def _later_or_fail(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
     wait_s = min(MAX_BACKOFF_S, 2 ** (attempts - 1))
     log.info("the step will be tried again", attempt=attempts, wait_s=wait_s, error=str(error))
     run.write(
+        Outcome.LATER,
+        error.sentence,
         status=Status.PENDING,
         ring_after=Now() + timedelta(seconds=wait_s),
         error_code=error.code,
@@ -142,7 +147,7 @@ def _fail(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
 
 def _ring_undo(run: Run, error: StepError, *, attempts: int, wait_s: float) -> None:
     values = run.at_step(Step.UNDO, ring_in_s=wait_s) | {"attempts": attempts}
-    run.write(**values, error_code=error.code, error=error.sentence)
+    run.write(Outcome.UNDO, error.sentence, **values, error_code=error.code, error=error.sentence)
 
 
 def _undo(run: Run, pipeline: Pipeline, failure: StepError) -> Outcome:
@@ -170,7 +175,8 @@ def _go_elsewhere_or_settle(run: Run, pipeline: Pipeline, failure: StepError) ->
         with transaction.atomic():
             last = pipeline.on_fall_through(run, failure)
             if last is None:
-                run.write(**run.at_step(Step.PROVISION, ring_in_s=0), error_code="", error="")
+                values = run.at_step(Step.PROVISION, ring_in_s=0)
+                run.write(Outcome.MOVED, failure.sentence, **values, error_code="", error="")
         if last is None:
             ring_the_dispatcher()
             return Outcome.MOVED
@@ -209,7 +215,9 @@ def _settle(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
             expires_at=timezone.now() + MESSAGE_LIFETIME,
         )
         run.write(
-            status=Status(outcome),
+            outcome,
+            error.sentence,
+            status=Status(outcome.value),
             finished_at=Now(),
             error_code=error.code,
             error=error.sentence,
@@ -234,7 +242,13 @@ def give_up(operation: Operation, error: StepError) -> Outcome:
     try:
         if error.code is Code.CANCELLED and begun and pipeline.on_undo is None:
             # It was begun a moment ago, and is not cancelled half way.
-            run.write(status=Status.PENDING, attempts=claimed.attempts - 1, ring_after=Now())
+            run.write(
+                Outcome.LATER,
+                "too late to cancel",
+                status=Status.PENDING,
+                attempts=claimed.attempts - 1,
+                ring_after=Now(),
+            )
             return Outcome.NOT_MINE
         if not begun:
             if step is Step.PROVISION:

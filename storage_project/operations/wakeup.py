@@ -9,6 +9,7 @@ import select
 import socket
 from contextlib import suppress
 from hashlib import sha256
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -43,7 +44,7 @@ class Wakeups:
     """The dispatcher's end: `wait()` returns at a wake-up, or after `timeout_s`."""
 
     def __init__(self) -> None:
-        self._listening_on: object = None
+        self._listening_on: Any = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         if connection.vendor != "postgresql":
@@ -68,7 +69,7 @@ class Wakeups:
 
     def _wait_for_notify(self, timeout_s: float) -> None:
         connection.ensure_connection()
-        raw = connection.connection
+        raw: Any = connection.connection
         if raw is not self._listening_on:  # a new connection, after the server was away
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")

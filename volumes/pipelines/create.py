@@ -117,4 +117,4 @@ def _pools_of(volume_ids: list[str] | None) -> frozenset[str] | None:
     if volume_ids is None:
         return None
     volumes = Volume.objects.filter(pk__in=volume_ids, pool__isnull=False)
-    return frozenset(volume.pool.host for volume in volumes.select_related("pool__service"))
+    return frozenset(placed(volume).host for volume in volumes.select_related("pool__service"))

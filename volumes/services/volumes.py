@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from storage_project.api.faults import BadRequest, NotFound
@@ -19,6 +19,7 @@ from volumes.removal import remove_row
 from volumes.states import STATUSES
 
 DETACHED = Q(attach_status="detached")
+NOT_MIGRATING = Q(migration_status__isnull=True)
 
 
 def create_volume(
@@ -117,9 +118,8 @@ def delete_volume(*, volume: Volume, caller: Caller) -> None:
         if _gone_at_once(volume):
             remove_row(volume)
             return
-        was = volume.status
-        advance(volume, "delete", where=DETACHED & Q(migration_status__isnull=True))
-        _open_delete(volume, was, caller)
+        operation = _open_delete(volume, caller)
+        advance(volume, "delete", operation=operation, where=DETACHED & NOT_MIGRATING)
 
 
 def force_delete_volume(*, volume: Volume, caller: Caller) -> None:
@@ -130,30 +130,27 @@ def force_delete_volume(*, volume: Volume, caller: Caller) -> None:
         if _gone_at_once(volume):
             remove_row(volume)
             return
-        was = volume.status
-        if was == "deleting":
-            _open_delete(volume, was, caller)
-            return
-        advance(volume, "force_delete", where=DETACHED & Q(migration_status__isnull=True))
         _active_operations(volume).update(cancel_requested=True, updated_at=Now())
-        _open_delete(volume, was, caller)
+        operation = _open_delete(volume, caller)
+        if volume.status != "deleting":
+            advance(volume, "force_delete", operation=operation, where=DETACHED & NOT_MIGRATING)
 
 
 def _gone_at_once(volume: Volume) -> bool:
     return volume.pool_id is None and not _active_operations(volume).exists()
 
 
-def _active_operations(volume: Volume) -> Any:
+def _active_operations(volume: Volume) -> "QuerySet[Operation]":
     return Operation.objects.filter(resource_id=volume.pk, status__in=ACTIVE)
 
 
-def _open_delete(volume: Volume, was: str, caller: Caller) -> None:
-    open_operation(
+def _open_delete(volume: Volume, caller: Caller) -> Operation:
+    return open_operation(
         kind="volume.delete",
         resource=volume,
         project_id=volume.project_id,
         caller=caller,
-        was=was,
+        was=volume.status,
     )
 
 
@@ -167,21 +164,21 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
     growth = quota.growth_charges(volume.volume_type.name, new_size_gib - volume.size_gib)
     with transaction.atomic():
         _check_size(volume.project_id, new_size_gib)
-        # The size is compared again: two extends that race would both count from the old one.
-        advance(
-            volume,
-            "extend",
-            where=Q(size_gib=volume.size_gib, pool__isnull=False),
-            previous_status=volume.status,
-        )
-        quota.take(volume.project_id, growth, column="reserved")
-        open_operation(
+        operation = open_operation(
             kind="volume.extend",
             resource=volume,
             project_id=volume.project_id,
             caller=caller,
             new_size_gib=new_size_gib,
         )
+        # The size is compared again: two extends that race would both count from the old one.
+        advance(
+            volume,
+            "extend",
+            operation=operation,
+            where=Q(size_gib=volume.size_gib, pool__isnull=False),
+        )
+        quota.take(volume.project_id, growth, column="reserved")
 
 
 def reset_status(
