@@ -28,7 +28,8 @@ from drivers.units import GIB
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 # Called as `on_progress(done_bytes, total_bytes)` while a call copies data, and a last time just
-# before the result gets its name. May raise: the call then stops and leaves nothing behind.
+# before the result gets its name. May raise (anything but an `OSError`): the call then stops and
+# leaves nothing behind.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
@@ -104,10 +105,20 @@ class VolumeReader(ABC):
         """Release what the reader holds. Closing twice is fine."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset` on."""
+        """Return `length` bytes from `offset` on; all of them must lie inside the volume."""
+        self.require_inside(offset, length)
         buffer = bytearray(length)
         self.read_into(buffer, offset)
         return bytes(buffer)
+
+    def require_inside(self, offset: int, length: int) -> None:
+        """Refuse as `invalid` a run that is not all inside the volume."""
+        if offset < 0 or length < 0 or offset + length > self.size_bytes:
+            raise DriverError(
+                "The request reaches past the end of the volume.",
+                code=Reason.invalid,
+                detail=f"{length} bytes at {offset} of {self.size_bytes}",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -320,20 +331,22 @@ class VolumeDriver(ABC):
         }
 
 
+def is_uuid(value: str) -> bool:
+    """Tell whether this is a UUID exactly as `str()` writes it: dashed, in lower case."""
+    try:
+        return value == str(UUID(value))
+    except ValueError:
+        return False
+
+
 def require_uuid(value: str) -> str:
-    """Return an id that is a UUID as `str()` writes it. Everything else is refused as `invalid`.
+    """Return an id that is a UUID; everything else is refused as `invalid`.
 
     Ids become names on the backend, so nothing but hex digits and dashes may pass.
     """
-    try:
-        canonical = str(UUID(value))
-    except (ValueError, AttributeError, TypeError):
-        canonical = ""
-    if value != canonical:
-        raise DriverError(
-            "The id is not a UUID.", code=Reason.invalid, detail=f"not a canonical UUID: {value!r}"
-        )
-    return canonical
+    if not is_uuid(value):
+        raise DriverError("The id is not a UUID.", code=Reason.invalid, detail=f"id {value!r}")
+    return value
 
 
 def bytes_to_gib(size_bytes: int) -> int:
