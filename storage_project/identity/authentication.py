@@ -22,13 +22,13 @@ from rest_framework.request import Request
 
 from storage_project.identity.caller import Caller
 from storage_project.identity.catalog import identity_url
-from storage_project.identity.models import User
-from storage_project.identity.passwords import verify_password
-from storage_project.identity.selectors import (
+from storage_project.identity.memberships import (
     build_caller,
     choose_membership,
     list_memberships,
 )
+from storage_project.identity.models import User
+from storage_project.identity.passwords import verify_password
 from storage_project.identity.tokens import find_token_holder
 
 # The project that a person picked on the sign-in page.
@@ -37,7 +37,8 @@ CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _request_id(request: Request) -> str:
-    return request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware sets it
+    request_id: str = request.request_id  # type: ignore[attr-defined]  # by RequestIdMiddleware
+    return request_id
 
 
 class TokenAuthentication(authentication.BaseAuthentication):

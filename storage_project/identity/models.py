@@ -9,6 +9,9 @@ from uuid import uuid4
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+# Keystone keeps users and projects in domains. Here there is one, and every client knows its id.
+DEFAULT_DOMAIN = "default"
+
 
 def new_id() -> str:
     return uuid4().hex
@@ -16,6 +19,8 @@ def new_id() -> str:
 
 class Project(models.Model):
     """A tenant: what owns resources and has quotas."""
+
+    domain_id = DEFAULT_DOMAIN
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
     name = models.CharField(max_length=64, unique=True)
@@ -33,6 +38,8 @@ class Project(models.Model):
 
 class User(AbstractBaseUser):
     """Somebody, or some program, that signs in with a name and a password."""
+
+    domain_id = DEFAULT_DOMAIN
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
     name = models.CharField(max_length=255, unique=True)

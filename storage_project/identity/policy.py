@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from storage_project.identity.caller import Caller
 
-# Each role can do what the roles in its set are needed for.
+# The roles that mean something here; admin can do what member can, and member what reader can.
+ROLES = frozenset({"admin", "member", "reader", "service"})
 _ENOUGH_FOR_READER = frozenset({"reader", "member", "admin"})
 _ENOUGH_FOR_MEMBER = frozenset({"member", "admin"})
 
@@ -48,11 +50,6 @@ OWNER_OR_ADMIN = Rule(
     "the user concerned, or admin",
     lambda caller, user_id: OWNER.test(caller, user_id) or ADMIN.test(caller, user_id),
 )
-OWNER_OR_SERVICE = Rule(
-    "the user concerned, another service, or admin",
-    lambda caller, user_id: OWNER.test(caller, user_id) or SERVICE.test(caller, user_id),
-)
-
 POLICY: dict[str, Rule] = {
     "volume:list": READER,
     "volume:get": READER,
@@ -98,8 +95,10 @@ POLICY: dict[str, Rule] = {
     "operation:all_tenants": ADMIN,
     "identity:discover": EVERYONE,
     "identity:issue_token": EVERYONE,
-    "identity:show_token": OWNER_OR_SERVICE,
-    "identity:revoke_token": OWNER_OR_ADMIN,
+    "identity:show_token": SIGNED_IN,
+    "identity:show_other_token": SERVICE,
+    "identity:revoke_token": SIGNED_IN,
+    "identity:revoke_other_token": ADMIN,
     "identity:show_catalog": SIGNED_IN,
     "identity:list_own_projects": SIGNED_IN,
     "identity:list_projects": SIGNED_IN,
@@ -137,6 +136,16 @@ def allows(caller: Caller | None, key: str, *, user_id: str | None = None) -> bo
     return POLICY[key].test(caller, user_id)
 
 
+def require(caller: Caller | None, key: str, *, user_id: str | None = None) -> None:
+    """Raise PermissionDenied, naming the key, unless the policy allows it."""
+    if not allows(caller, key, user_id=user_id):
+        raise PermissionDenied(denial(key))
+
+
+def denial(key: str) -> str:
+    return f"Policy doesn't allow {key} to be performed."
+
+
 class PolicyPermission(BasePermission):
     """Asks the table with the key that the view declares in `policies` for the method.
 
@@ -147,7 +156,7 @@ class PolicyPermission(BasePermission):
         key = policy_key(view, str(request.method))
         if key is None:
             return True
-        self.message = f"Policy doesn't allow {key} to be performed."
+        self.message = denial(key)
         caller = cast(Caller | None, request.auth)
         return allows(caller, key, user_id=view.kwargs.get("user_id"))
 
@@ -160,4 +169,5 @@ def policy_key(view: Any, method: str) -> str | None:
         method = "GET"
     if method == "OPTIONS" or not hasattr(view, method.lower()):
         return None
-    return view.policies[method]
+    key: str = view.policies[method]
+    return key
