@@ -164,9 +164,26 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PARSER_CLASSES": ["storage_project.api.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "storage_project.api.faults.render_fault",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "storage_project.api.schema.ResourceSchema",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Khoi",
+    "DESCRIPTION": "Block storage as a service: the Block Storage API v3.",
+    "VERSION": "3.71",
+    "SCHEMA_PATH_PREFIX": "/v3",
+    "PREPROCESSING_HOOKS": ["storage_project.api.schema.keep_unscoped"],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+            "basic": {"type": "http", "scheme": "basic"},
+        }
+    },
+    "SERVE_AUTHENTICATION": [],
+    # The page's files come with us, nothing from another host.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 LOGGING_CONFIG = None

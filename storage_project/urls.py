@@ -1,11 +1,12 @@
 """Every address, from the root down."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from storage_project.api.faults import bad_request, page_not_found, server_error
 
 urlpatterns = [
+    path("", include("storage_project.api.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,22 +1,22 @@
-"""Gates: from which microversion, and for whom, a field exists. Declared next to the field.
+"""Gates: from which microversion, and for whom, something exists. Declared next to it.
 
     group_id = since("3.13", serializers.UUIDField())
     host = admin_only(named("os-vol-host-attr:host", serializers.CharField()))
 
-The same marks serve what we show (`Representation`) and what we read (`Body`).
+The same marks serve the fields of what we show (`Representation`) and of what we read (`Body`),
+and the filters of a list (`ListFilter`).
 """
 
+from collections.abc import MutableMapping
 from typing import Any, NamedTuple, TypeVar
-
-from rest_framework.fields import Field
 
 from storage_project.api.versions import MAX, MIN, Microversion
 
-AnyField = TypeVar("AnyField", bound=Field[Any, Any, Any, Any])
+Marked = TypeVar("Marked")
 
 
 class Gate(NamedTuple):
-    """A field is there from `since` up to, not including, `until`."""
+    """Something is there from `since` up to, not including, `until`."""
 
     since: Microversion = MIN
     until: Microversion = Microversion(MAX.major + 1, 0)
@@ -29,35 +29,51 @@ class Gate(NamedTuple):
 OPEN = Gate()
 
 
-def gate_of(field: Field[Any, Any, Any, Any]) -> Gate:
-    return getattr(field, "gate", OPEN)
+def gate_of(thing: object) -> Gate:
+    return getattr(thing, "gate", OPEN)
 
 
-def _mark(field: AnyField, gate: Gate) -> AnyField:
-    field.gate = gate  # type: ignore[attr-defined]
-    return field
+def mark(thing: Marked, gate: Gate) -> Marked:
+    thing.gate = gate  # type: ignore[attr-defined]
+    return thing
 
 
-def since(version: str, field: AnyField) -> AnyField:
-    """The field exists from this microversion on."""
-    return _mark(field, gate_of(field)._replace(since=Microversion.parse(version)))
+def since(version: str, thing: Marked) -> Marked:
+    """It exists from this microversion on."""
+    return mark(thing, gate_of(thing)._replace(since=Microversion.parse(version)))
 
 
-def until(version: str, field: AnyField) -> AnyField:
-    """The field is gone from this microversion on."""
-    return _mark(field, gate_of(field)._replace(until=Microversion.parse(version)))
+def until(version: str, thing: Marked) -> Marked:
+    """It is gone from this microversion on."""
+    return mark(thing, gate_of(thing)._replace(until=Microversion.parse(version)))
 
 
-def admin_only(field: AnyField) -> AnyField:
-    """Only administrators see the field."""
-    return _mark(field, gate_of(field)._replace(admin_only=True))
+def admin_only(thing: Marked) -> Marked:
+    """It exists for administrators only."""
+    return mark(thing, gate_of(thing)._replace(admin_only=True))
 
 
-def named(name: str, field: AnyField) -> AnyField:
-    """Give the field a name in JSON that Python cannot spell, as "os-vol-host-attr:host"."""
-    field.json_name = name  # type: ignore[attr-defined]
-    return field
+def named(name: str, thing: Marked) -> Marked:
+    """Give it a name outside that Python cannot spell, as "os-vol-host-attr:host"."""
+    thing.outer_name = name  # type: ignore[attr-defined]
+    return thing
 
 
-def json_name(attribute: str, field: Field[Any, Any, Any, Any]) -> str:
-    return getattr(field, "json_name", attribute)
+def outer_name(thing: object, attribute: str) -> str:
+    return getattr(thing, "outer_name", attribute)
+
+
+def rename_fields(fields: MutableMapping[str, Any]) -> None:
+    """Put a serializer's declared fields under their outer names.
+
+    The attribute's own name becomes the source of the value. It is set where REST framework looks
+    when it copies a declared field for use.
+    """
+    renamed = {}
+    for attribute, field in fields.items():
+        name = outer_name(field, attribute)
+        if name != attribute and field.source is None:
+            field.source = field._kwargs["source"] = attribute
+        renamed[name] = field
+    fields.clear()
+    fields.update(renamed)

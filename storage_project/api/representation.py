@@ -21,13 +21,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from rest_framework import serializers
 
-from storage_project.api.gates import gate_of, json_name
+from storage_project.api.gates import gate_of, rename_fields
 from storage_project.api.links import base_url
+from storage_project.api.paging import Page
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
 
@@ -102,14 +103,15 @@ class Plan(NamedTuple):
 class Representation(serializers.Serializer[Any]):
     """Output only. Declare fields; render with `render` and `render_many`, never `.data`."""
 
+    # The names of the envelopes around one and around many: "volume", "volumes".
+    envelope: ClassVar[str] = ""
+    plural: ClassVar[str] = ""
+
     request: ResourceRequest
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        fields = cls._declared_fields
-        renamed = {json_name(name, field): field for name, field in fields.items()}
-        fields.clear()
-        fields.update(renamed)
+        rename_fields(cls._declared_fields)
 
     @classmethod
     def render(cls, row: Any, request: ResourceRequest) -> dict[str, Any]:
@@ -120,6 +122,22 @@ class Representation(serializers.Serializer[Any]):
     def render_many(cls, rows: Iterable[Any], request: ResourceRequest) -> list[dict[str, Any]]:
         """Many objects; each costs some microseconds and no query of its own."""
         return [*map(cls.renderer(request), rows)]
+
+    @classmethod
+    def show(cls, row: Any, request: ResourceRequest) -> dict[str, Any]:
+        """One object in its envelope: `{"volume": {…}}`."""
+        return {cls.envelope: cls.render(row, request)}
+
+    @classmethod
+    def show_list(cls, rows: Iterable[Any] | Page[Any], request: ResourceRequest) -> dict[str, Any]:
+        """Many in theirs, with the links of the page: `{"volumes": […], "volumes_links": […]}`."""
+        shown: dict[str, Any] = {cls.plural: cls.render_many(rows, request)}
+        if isinstance(rows, Page):
+            if rows.links:
+                shown[f"{cls.plural}_links"] = rows.links
+            if rows.count is not None:
+                shown["count"] = rows.count
+        return shown
 
     @classmethod
     def renderer(cls, request: ResourceRequest) -> Callable[[Any], dict[str, Any]]:

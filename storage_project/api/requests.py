@@ -16,3 +16,8 @@ class ResourceRequest(Request):
     request_id: str
     # The caller (storage_project.identity), or None at addresses that need none.
     auth: Any
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The parsed body, always an object; empty when there is none."""
+        return super().data  # type: ignore[return-value]

@@ -11,10 +11,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from storage_project.api import versions
+from storage_project.api.bodies import Body
 from storage_project.api.faults import BadRequest, UnknownAddress
+from storage_project.api.idempotency import answer_once
 from storage_project.api.negotiation import PageOrJSON
+from storage_project.api.representation import Representation
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
+
+Shown = type[Representation] | list[type[Representation]]
 
 
 class ResourceView(APIView):
@@ -32,8 +37,32 @@ class ResourceView(APIView):
     # "identity" for the envelope of Identity v3.
     fault_style: ClassVar[str] = ""
 
+    # What each method reads: {"POST": CreateVolume}. `self.read(request)` reads it.
+    bodies: ClassVar[Mapping[str, type[Body]]] = {}
+    # What each method shows: {"GET": [VolumeRepresentation], "POST": VolumeRepresentation}, in
+    # brackets for a list. `self.answer(…)` shows it.
+    answers: ClassVar[Mapping[str, Shown]] = {}
+
+    request: ResourceRequest
     content_negotiation_class = PageOrJSON
     metadata_class = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "post" in cls.__dict__:
+            cls.post = answer_once(cls.post)  # type: ignore[attr-defined]
+
+    def read(self, request: ResourceRequest) -> dict[str, Any]:
+        """The validated body of this request, or 400 naming the field."""
+        return self.bodies[request.method or ""].read(request)
+
+    def answer(self, result: Any, *, status: int = 200) -> Response:
+        """Show an object, a `Page` or other rows in the envelope of their representation."""
+        method = self.request.method or ""
+        shown = self.answers["GET" if method == "HEAD" else method]
+        if isinstance(shown, list):
+            return Response(shown[0].show_list(result, self.request), status=status)
+        return Response(shown.show(result, self.request), status=status)
 
     def dispatch(
         self, request: HttpRequest, *args: Any, url_project_id: str | None = None, **kwargs: Any
