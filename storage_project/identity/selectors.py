@@ -59,10 +59,6 @@ def list_held_roles(*, user_id: str, project_id: str) -> QuerySet[Role]:
     return Role.objects.filter(assignments__user_id=user_id, assignments__project_id=project_id)
 
 
-def get_role_by_name(name: str) -> Role:
-    return Role.objects.get(name=name)
-
-
 def visible_assignments(caller: Caller) -> QuerySet[RoleAssignment]:
     """The assignments a caller may know of: its own; all, for an admin. Named in one query."""
     assignments = RoleAssignment.objects.select_related("user", "project", "role").order_by("pk")

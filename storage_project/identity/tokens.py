@@ -25,9 +25,14 @@ WHERE token.digest = %s AND token.revoked_at IS NULL AND token.expires_at > %s
 """
 
 
+# Lets people and secret scanners tell what it is; and without it some begin with a dash, which
+# command lines take for an option.
+_PREFIX = "khoi_"
+
+
 def make_secret() -> str:
-    """Return a new token: 256 random bits in 43 characters that are safe in a header."""
-    return secrets.token_urlsafe(32)
+    """Return a new token: 256 random bits, in characters that are safe in a header."""
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def digest_secret(secret: str) -> str:
