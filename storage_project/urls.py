@@ -7,6 +7,7 @@ from storage_project.api.faults import bad_request, page_not_found, server_error
 
 urlpatterns = [
     path("", include("storage_project.api.urls")),
+    path("", include("storage_project.identity.urls")),
     path("admin/", admin.site.urls),
 ]
 
