@@ -3,6 +3,7 @@
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from storage_project.celery import app
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Ring new operations, and those that were lost; any number of these may run."
 
     def handle(self, **options: Any) -> None:
-        Node.name = f"dispatch@{app.conf.host_name}"
+        Node.name = f"dispatch@{settings.STORAGE_HOST}"
         dispatcher = Dispatcher(
             ring=lambda operation: chain_of(operation).apply_async(),
             depth=queue_depth(app),
