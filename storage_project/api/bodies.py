@@ -58,7 +58,9 @@ class Body(serializers.Serializer[Any]):
         cls, value: Any, request: ResourceRequest, *, path: str | None
     ) -> dict[str, Any]:
         """The same for an object found at `path` of the body, as the argument of an action."""
-        body = cls(data=value, context={"request": request})
+        is_admin = getattr(request.auth, "is_admin", False)
+        context = {"microversion": request.microversion, "is_admin": is_admin}
+        body = cls(data=value, context=context)
         try:
             return dict(body.run_validation(value))
         except ValidationError as error:
@@ -90,15 +92,16 @@ class Body(serializers.Serializer[Any]):
         return {cls.envelope: dict(cls.example)} if cls.envelope else dict(cls.example)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        request: ResourceRequest | None = self.context.get("request")
+        """The fields that the microversion and the caller have; all, when neither is known."""
+        version = self.context.get("microversion")
         fields = super().get_fields()
-        if request is None:
+        if version is None:
             return fields
-        is_admin = getattr(request.auth, "is_admin", False)
+        is_admin = self.context["is_admin"]
         return {
             name: field
             for name, field in fields.items()
-            if gate_of(self._declared_fields[name]).admits(request.microversion, is_admin=is_admin)
+            if gate_of(self._declared_fields[name]).admits(version, is_admin=is_admin)
         }
 
     def to_internal_value(self, data: Any) -> Any:
@@ -123,7 +126,6 @@ class Body(serializers.Serializer[Any]):
 
     def explain_unknown(self, name: str) -> str:
         if name in self._declared_fields:
-            needed = gate_of(self._declared_fields[name]).since
-            return f"This field needs microversion {needed} or later."
+            return f"This field is for {gate_of(self._declared_fields[name])}."
         similar = get_close_matches(name, self.fields, n=1)
         return f"Unknown field; did you mean {similar[0]!r}?" if similar else "Unknown field."

@@ -18,8 +18,10 @@ from uuid import UUID
 import django_filters
 import orjson
 from django import forms
-from django.db.models import Model, QuerySet
-from django.db.models.fields.json import KeyTextTransform
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField as BooleanColumn
+from django.db.models import Func, Model, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
 
 from storage_project.api.faults import BadRequest
 from storage_project.api.gates import gate_of, outer_name
@@ -134,6 +136,28 @@ class TimeFilter(django_filters.Filter):
         return qs
 
 
+class HasPair(Func):
+    """Whether a JSON object has this text under this key. Any key: Django's own lookups take "0"
+    for an index and, on SQLite, stumble over quotes.
+    """
+
+    output_field = BooleanColumn()
+    form = "({0} ->> {1} = {2})"
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        parts = [compiler.compile(part) for part in self.get_source_expressions()]
+        sql = self.form.format(*(sql for sql, _ in parts))
+        return sql, tuple(value for _, values in parts for value in values)
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        self.form = "EXISTS (SELECT 1 FROM json_each({0}) WHERE key = {1} AND value = {2})"
+        return self.as_sql(compiler, connection, **context)
+
+
 class MappingFilter(django_filters.Filter):
     """A JSON column that has all these pairs."""
 
@@ -141,8 +165,7 @@ class MappingFilter(django_filters.Filter):
 
     def filter(self, qs: QuerySet[Row], value: dict[str, str]) -> QuerySet[Row]:
         for key, item in (value or {}).items():
-            qs = qs.alias(**{f"_{self.field_name}": KeyTextTransform(key, self.field_name)})
-            qs = qs.filter(**{f"_{self.field_name}": item})
+            qs = qs.filter(HasPair(self.field_name, Value(key), Value(item)))
         return qs
 
 

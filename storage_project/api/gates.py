@@ -22,6 +22,12 @@ class Gate(NamedTuple):
     until: Microversion = Microversion(MAX.major + 1, 0)
     admin_only: bool = False
 
+    def __str__(self) -> str:
+        """As in "This field is for microversions from 3.13 on, administrators only."."""
+        ends = f" to before {self.until}" if self.until.major == MAX.major else " on"
+        admins = ", administrators only" if self.admin_only else ""
+        return f"microversions from {self.since}{ends}{admins}"
+
     def admits(self, version: Microversion, *, is_admin: bool) -> bool:
         return self.since <= version < self.until and (is_admin or not self.admin_only)
 

@@ -8,6 +8,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
+def wants_page(request: Request) -> bool:
+    return "text/html" in request.META.get("HTTP_ACCEPT", "")
+
+
 class PageOrJSON(BaseContentNegotiation):
     """Browsers say text/html and get the page. Programs get JSON, whatever else they accept.
 
@@ -21,7 +25,7 @@ class PageOrJSON(BaseContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        if "text/html" in request.META.get("HTTP_ACCEPT", ""):
+        if wants_page(request):
             for renderer in renderers:
                 if renderer.media_type == "text/html":
                     return renderer, "text/html"

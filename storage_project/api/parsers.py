@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
-from rest_framework.parsers import BaseParser
+from rest_framework import parsers
 
 from storage_project.api.faults import BadRequest
 
 
-class JSONParser(BaseParser):
-    """A JSON object, or 400. NUL characters are refused: no database column can hold them."""
+class JSONParser(parsers.JSONParser):
+    """A JSON object, or 400. NUL characters are refused: no database column can hold them.
 
-    media_type = "application/json"
+    Being one of REST framework's JSON parsers, it is given bodies within Django's limit only.
+    """
 
     def parse(
         self,

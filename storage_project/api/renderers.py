@@ -16,7 +16,8 @@ from rest_framework.request import clone_request
 from storage_project.api.highlight import highlight
 from storage_project.api.versions import MAX, MIN, Microversion
 
-WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+# What the methods do, as the titles of their forms.
+WRITING_METHODS = {"POST": "Create", "PUT": "Update", "PATCH": "Update", "DELETE": "Delete"}
 # Everything on a page comes from this server; a browser is told to refuse the rest.
 PAGE_POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 
@@ -91,7 +92,7 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
             "message": first_message(data) if response.status_code >= 400 else "",
             "next_page": next_page(data),
             "forms": list(list_forms(view, request)),
-            "collections": list_collections(request.urlconf or settings.ROOT_URLCONF),
+            "collections": list_collections(settings.ROOT_URLCONF),
             "query": query,
             "microversion": request.microversion,
             "microversions": [
@@ -125,14 +126,14 @@ def list_forms(view: Any, request: Any) -> Iterator[RequestForm]:
     if actions := list_actions(view, request):
         yield RequestForm("Action", "POST", request.path, actions)
         return
-    for method in WRITING_METHODS:
+    for method, title in WRITING_METHODS.items():
         if method in view.allowed_methods and may_send(view, request, method):
             body = view.bodies.get(method)
             examples = [Example("", show_example(body.example_document()))] if body else []
-            yield RequestForm(method.capitalize(), method, request.path, examples)
+            yield RequestForm(title, method, request.path, examples)
     address = f"{request.path}/action"
     try:
-        match = resolve(f"{request.path_info}/action", request.urlconf)
+        match = resolve(f"{request.path_info}/action")
     except Resolver404:
         return
     route: Any = match.func

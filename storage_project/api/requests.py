@@ -4,14 +4,14 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from storage_project.api.versions import Microversion
+from storage_project.api.versions import MIN, Microversion
 
 
 class ResourceRequest(Request):
     """What the middleware, the negotiation and the authentication have found out."""
 
     # What was negotiated; fields and actions declare gates, handlers need not ask.
-    microversion: Microversion
+    microversion: Microversion = MIN
     # "req-<uuid>", as in the answer's header and the log.
     request_id: str
     # The caller (storage_project.identity), or None at addresses that need none.

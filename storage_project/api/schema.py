@@ -1,6 +1,8 @@
 """The OpenAPI document: what the views declare as `bodies`, `answers` and `actions`."""
 
+import re
 from functools import cache
+from inspect import cleandoc
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -46,6 +48,10 @@ class ResourceSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         return [MICROVERSION]
 
+    def get_description(self) -> str:  # type: ignore[override]
+        handler = getattr(self.view, self.method.lower())
+        return cleandoc(handler.__doc__ or type(self.view).__doc__ or "")
+
     def get_auth(self) -> list[dict[str, Any]]:
         return list(SECURITY) if self.view.authentication_classes else []
 
@@ -86,8 +92,13 @@ class ResourceSchema(AutoSchema):
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         return super().get_serializer_name(serializer, direction).removesuffix("Representation")
 
+    def get_operation_id(self) -> str:
+        """Method and address, which are unique: get_v3_volumes_volume_id."""
+        return "_".join([self.method.lower(), *re.findall(r"[a-z0-9]+", self.path)])
+
     def _is_list_view(self, serializer: Any = None) -> bool:
-        return isinstance(getattr(self.view, "answers", {}).get(self.method), list)
+        """Lists are described whole, in their envelopes."""
+        return False
 
     def in_envelope(self, name: str, schema: JSONSchema) -> JSONSchema:
         return {"type": "object", "properties": {name: schema}, "required": [name]}

@@ -14,7 +14,7 @@ from storage_project.api import versions
 from storage_project.api.bodies import Body
 from storage_project.api.faults import BadRequest, UnknownAddress
 from storage_project.api.idempotency import answer_once
-from storage_project.api.negotiation import PageOrJSON
+from storage_project.api.negotiation import PageOrJSON, wants_page
 from storage_project.api.representation import Representation
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
@@ -44,8 +44,9 @@ class ResourceView(APIView):
     answers: ClassVar[Mapping[str, Shown]] = {}
 
     request: ResourceRequest
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = PageOrJSON
-    metadata_class = None
+    format_kwarg = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -84,19 +85,24 @@ class ResourceView(APIView):
     def initial(  # type: ignore[override]
         self, request: ResourceRequest, *args: Any, **kwargs: Any
     ) -> None:
-        request.microversion = versions.MIN
+        # Before anything can be refused: also the page with a refusal shows who is signed in.
+        self.perform_authentication(request)
         request.microversion = self.negotiate_microversion(request)
         self.check_address(request)
         super().initial(request, *args, **kwargs)
         self.check_project(request)
 
     def negotiate_microversion(self, request: ResourceRequest) -> Microversion:
-        """The header decides; a browser, which cannot set one, says ?microversion=3.50."""
+        """The header decides. A browser, which cannot set one, says ?microversion=3.50, and gets
+        the latest when it does not; programs without a header get the first.
+        """
         header = request.META.get("HTTP_OPENSTACK_API_VERSION")
         if header is not None:
             return versions.negotiate(header)
         wanted = request.query_params.get("microversion")
-        return versions.select(wanted) if wanted else versions.MIN
+        if wanted is not None:
+            return versions.select(wanted)
+        return versions.MAX if wants_page(request) else versions.MIN
 
     def check_address(self, request: ResourceRequest) -> None:
         """Refuse what no handler can answer, before anybody is asked who they are."""
