@@ -28,6 +28,7 @@ ENVELOPE_KEYS = {
     405: "badMethod",
     406: "notAcceptable",
     409: "conflictingRequest",
+    412: "preconditionFailed",
     413: "overLimit",
     415: "badMediaType",
     422: "unprocessableEntity",
@@ -70,12 +71,6 @@ class BadRequest(Fault):
     status_code = 400
 
 
-class Unauthorized(Fault, exceptions.AuthenticationFailed):
-    """No valid credentials. The answer names, in WWW-Authenticate, where to get a token."""
-
-    status_code = 401
-
-
 class Forbidden(Fault):
     status_code = 403
 
@@ -106,6 +101,12 @@ class Conflict(Fault):
     """The thing is in a state that does not allow this; the message names the state."""
 
     status_code = 409
+
+
+class PreconditionFailed(Fault):
+    """The thing is not any more what the client has seen (If-Match)."""
+
+    status_code = 412
 
 
 class OverLimit(Fault):

@@ -27,7 +27,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from storage_project.api.gates import gate_of, rename_fields
-from storage_project.api.links import base_url
+from storage_project.api.links import volume_url
 from storage_project.api.paging import Page
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
@@ -72,11 +72,10 @@ class LinksField(serializers.ListField):
         self.collection = collection
 
     def bind_getter(self, representation: "Representation") -> Getter:
-        base = base_url(representation.request)
         project_id = getattr(representation.request.auth, "project_id", None)
-        scope = f"/{project_id}" if project_id else ""
-        own = f"{base}/v3{scope}/{self.collection}/"
-        bookmark = f"{base}{scope}/{self.collection}/"
+        root = volume_url(representation.request, project_id)
+        own = f"{root}/{self.collection}/"
+        bookmark = own.replace("/v3/", "/", 1)
 
         def show_links(row: Any) -> list[dict[str, str]]:
             name = str(row.pk)
