@@ -1,11 +1,12 @@
 """The rows of block storage: services and their pools, volumes and their types, quotas."""
 
 from typing import ClassVar
-from uuid import uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.functional import cached_property
 
 from storage_project.operations.flow import Flow
 from volumes.states import STATUSES, VOLUME
@@ -32,6 +33,11 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return f"{self.binary} {self.host}"
+
+    @cached_property
+    def uuid(self) -> UUID:
+        """The same wherever it is asked: clients on one machine take their locks by it."""
+        return uuid5(NAMESPACE_URL, f"{self.binary}://{self.host}")
 
 
 class Pool(models.Model):
@@ -98,6 +104,11 @@ class VolumeType(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def multiattach(self) -> bool:
+        """Whether its volumes may be attached to several servers at once."""
+        return str(self.extra_specs.get("multiattach", "")).lower() == "<is> true"
+
 
 class Volume(models.Model):
     """A volume. The row goes when the volume does; its operations and history stay."""
@@ -123,6 +134,7 @@ class Volume(models.Model):
     )
     bootable = models.BooleanField(default=False)
     multiattach = models.BooleanField(default=False)
+    readonly = models.BooleanField(default=False, help_text="attached for reading only")
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(null=True, blank=True)

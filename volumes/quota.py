@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from django.db.models import Case, F, QuerySet, Value, When
 
 from storage_project.api.faults import OverLimit
-from volumes.models import QuotaLimit, QuotaUsage, Volume
+from volumes.models import QuotaLimit, QuotaUsage, Volume, VolumeType
 
 UNLIMITED = -1
 # What a project may have unless an admin says otherwise; Cinder's own defaults.
@@ -23,6 +23,14 @@ DEFAULTS = {
     "per_volume_gigabytes": UNLIMITED,
     "groups": 10,
 }
+# Each volume type has these of its own, as `gigabytes_<name of the type>`.
+PER_TYPE = ("volumes", "gigabytes", "snapshots")
+
+
+def known_resources() -> list[str]:
+    """Every resource that has a quota, in the order shown: the general ones, then per type."""
+    names = VolumeType.objects.order_by("name").values_list("name", flat=True)
+    return [*DEFAULTS, *(f"{prefix}_{name}" for name in names for prefix in PER_TYPE)]
 
 
 def volume_charges(type_name: str, size_gib: int) -> dict[str, int]:

@@ -85,6 +85,7 @@ POLICY: dict[str, Rule] = {
     "service:update": ADMIN,
     "pool:list": ADMIN,
     "zone:list": READER,
+    "filter:list": READER,
     "extension:list": SIGNED_IN,
     "message:list": READER,
     "message:get": READER,

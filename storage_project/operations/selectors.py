@@ -1,12 +1,31 @@
 """Project-scoped reads of operations, their timelines, and messages."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from storage_project.api.faults import NotFound
+from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
 from storage_project.operations.models import Message, Operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of a timeline: a go at a step has ended, or a status has moved."""
+
+    at: datetime
+    event: str  # "step" or "status"
+    step: str
+    note: str
+    # A step's end: how, at which attempt, by whom.
+    outcome: str | None = None
+    attempt: int | None = None
+    worker: str | None = None
+    # A status's move.
+    was: str | None = None
+    became: str | None = None
 
 
 def operations_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Operation]":
@@ -16,15 +35,46 @@ def operations_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Op
     return Operation.objects.filter(project_id=caller.project_id)
 
 
-def get_operation(caller: Caller, operation_id: UUID) -> Operation:
+def get_operation(caller: Caller, operation_id: UUID | str) -> Operation:
     """One operation with its transitions; an admin's may be of any project. 404 otherwise."""
     operations = operations_of(caller, all_projects=caller.is_admin)
-    operation = operations.prefetch_related("transitions").filter(pk=operation_id).first()
-    if operation is None:
-        raise NotFound("Operation", operation_id)
-    return operation
+    return get_by_uuid(operations.prefetch_related("transitions"), "Operation", operation_id)
+
+
+def timeline_of(operation: Operation) -> list[Entry]:
+    """What happened, in order: the ends of its steps and the moves of its resource's status."""
+    steps = (
+        Entry(
+            at=datetime.fromisoformat(event["at"]),
+            event="step",
+            step=event["step"],
+            outcome=event["outcome"],
+            attempt=event["attempt"],
+            worker=event["worker"],
+            note=event["note"],
+        )
+        for event in operation.timeline
+    )
+    moves = (
+        Entry(
+            at=transition.at,
+            event="status",
+            step=transition.step,
+            was=transition.was,
+            became=transition.became,
+            note=transition.note,
+        )
+        for transition in operation.transitions.all()
+    )
+    return sorted((*steps, *moves), key=lambda entry: entry.at)
 
 
 def messages_of(caller: Caller) -> "QuerySet[Message]":
     """What the caller's project has been told, newest first."""
     return Message.objects.filter(project_id=caller.project_id)
+
+
+def get_message(caller: Caller, message_id: UUID | str) -> Message:
+    """One message; an admin's may be of any project. 404 otherwise."""
+    messages = Message.objects.all() if caller.is_admin else messages_of(caller)
+    return get_by_uuid(messages, "Message", message_id)

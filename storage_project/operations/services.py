@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from storage_project.api.faults import Conflict
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import Flowing
-from storage_project.operations.models import Operation
+from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import pipelines
 from storage_project.operations.run import PATIENCE_S
 from storage_project.operations.states import ACTIVE
@@ -54,3 +54,8 @@ def cancel_operation(*, operation: Operation) -> None:
         if not changed:
             raise Conflict(f"Operation {operation.pk} has ended.")
         ring_the_dispatcher()
+
+
+def delete_message(*, message: Message) -> None:
+    """Forget a message that its reader has dealt with."""
+    message.delete()

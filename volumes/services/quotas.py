@@ -5,16 +5,8 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from storage_project.api.faults import BadRequest
-from volumes.models import QuotaLimit, VolumeType
-from volumes.quota import DEFAULTS
-
-PER_TYPE = ("volumes", "gigabytes", "snapshots")
-
-
-def known_resources() -> list[str]:
-    """Every resource that has a quota, in the order shown: the general ones, then per type."""
-    names = VolumeType.objects.order_by("name").values_list("name", flat=True)
-    return [*DEFAULTS, *(f"{prefix}_{name}" for name in names for prefix in PER_TYPE)]
+from volumes.models import QuotaLimit
+from volumes.quota import known_resources
 
 
 def set_limits(*, project_id: str, limits: Mapping[str, int]) -> None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Concat, Now
 
 from storage_project.api.faults import BadRequest, Conflict, NotFound
 from volumes.models import QuotaLimit, QuotaUsage, VolumeType
+from volumes.quota import PER_TYPE
 
 
 def ensure_default_type() -> VolumeType:
@@ -50,7 +51,7 @@ def update_type(*, volume_type: VolumeType, **changes: str | bool | None) -> Vol
 
 def _rename_quotas(old: str, new: str) -> None:
     for model in (QuotaUsage, QuotaLimit):
-        for prefix in ("volumes", "gigabytes", "snapshots"):
+        for prefix in PER_TYPE:
             model.objects.filter(resource=f"{prefix}_{old}").update(
                 resource=Concat(Value(f"{prefix}_"), Value(new))
             )

@@ -1,13 +1,14 @@
 """What can be asked of a volume. Each of these answers a request, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from storage_project.api.faults import BadRequest, NotFound
+from storage_project.api.faults import BadRequest, NotFound, PreconditionFailed
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance, record
 from storage_project.operations.models import Operation
@@ -31,7 +32,6 @@ def create_volume(
     description: str | None = None,
     availability_zone: str | None = None,
     metadata: Mapping[str, str] | None = None,
-    multiattach: bool = False,
     hints: Mapping[str, Any] | None = None,
 ) -> Volume:
     """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
@@ -53,7 +53,7 @@ def create_volume(
             volume_type=volume_type,
             availability_zone=availability_zone,
             metadata=dict(metadata or {}),
-            multiattach=multiattach,
+            multiattach=volume_type.multiattach,
         )
         operation = open_operation(
             kind="volume.create",
@@ -86,30 +86,74 @@ def _placement_hints(hints: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def update_volume(*, volume: Volume, **changes: str | None) -> Volume:
-    """Set `name` or `description`."""
-    Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
-    for field, value in changes.items():
-        setattr(volume, field, value)
+def update_volume(*, volume: Volume, **changes: Any) -> Volume:
+    """Set `name`, `description` or all of `metadata`; 400 during maintenance."""
+    _change(volume, "update", unless=("maintenance",), **changes)
     return volume
 
 
-def set_metadata(*, volume: Volume, metadata: Mapping[str, str], replace: bool) -> dict[str, str]:
-    """Add to a volume's metadata, or replace all of it; return what it is then."""
+def set_metadata(
+    *,
+    volume: Volume,
+    metadata: Mapping[str, str],
+    replace: bool,
+    seen: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Add to a volume's metadata, or replace all of it; return what it is then.
+
+    Raises `PreconditionFailed` when it is not, before that, what the caller has `seen`.
+    """
     with transaction.atomic():
-        locked = Volume.objects.select_for_update().only("metadata").get(pk=volume.pk)
-        volume.metadata = dict(metadata) if replace else locked.metadata | dict(metadata)
-        Volume.objects.filter(pk=volume.pk).update(metadata=volume.metadata, updated_at=Now())
+        current = _lock(volume).metadata
+        if seen is not None and current != seen:
+            raise PreconditionFailed(f"The metadata of volume {volume.pk} has changed meanwhile.")
+        _change_metadata(volume, dict(metadata) if replace else current | dict(metadata))
     return dict(volume.metadata)
 
 
 def delete_metadata(*, volume: Volume, key: str) -> None:
     """Delete one key of a volume's metadata; 404 when it has none of that name."""
     with transaction.atomic():
-        locked = Volume.objects.select_for_update().only("metadata").get(pk=volume.pk)
-        if locked.metadata.pop(key, None) is None:
+        current = _lock(volume).metadata
+        if current.pop(key, None) is None:
             raise NotFound("Metadata item", key)
-        Volume.objects.filter(pk=volume.pk).update(metadata=locked.metadata, updated_at=Now())
+        _change_metadata(volume, current)
+
+
+def set_bootable(*, volume: Volume, bootable: bool) -> None:
+    """Say whether a server may boot from a volume."""
+    _change(volume, "set bootable", unless=("deleting",), bootable=bootable)
+
+
+def set_readonly(*, volume: Volume, readonly: bool) -> None:
+    """Say whether a volume is to be attached for reading only; 400 unless it is available."""
+    _change(volume, "set readonly", unless=set(STATUSES) - {"available"}, readonly=readonly)
+
+
+def _lock(volume: Volume) -> Volume:
+    locked = Volume.objects.select_for_update().only("metadata").filter(pk=volume.pk).first()
+    if locked is None:
+        raise NotFound("Volume", volume.pk)
+    return locked
+
+
+def _change_metadata(volume: Volume, metadata: dict[str, str]) -> None:
+    _change(
+        volume, "change the metadata of", unless=("maintenance", "uploading"), metadata=metadata
+    )
+
+
+def _change(volume: Volume, what: str, *, unless: Collection[str], **changes: Any) -> None:
+    """Set columns that no flow guards, unless the volume has one of these statuses by now."""
+    now = {"updated_at": timezone.now(), **changes}
+    if Volume.objects.filter(pk=volume.pk).exclude(status__in=unless).update(**now):
+        for field, value in now.items():
+            setattr(volume, field, value)
+        return
+    status = Volume.objects.filter(pk=volume.pk).values_list("status", flat=True).first()
+    if status is None:
+        raise NotFound("Volume", volume.pk)
+    raise BadRequest(f"Cannot {what} volume {volume.pk}: its status is {status}.")
 
 
 def delete_volume(*, volume: Volume, caller: Caller) -> None:

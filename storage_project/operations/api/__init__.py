@@ -1,0 +1,1 @@
+"""Operations and messages over HTTP: what became of a request, and why."""

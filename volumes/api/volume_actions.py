@@ -1,0 +1,116 @@
+"""`/volumes/{id}/action`: everything that is done to a volume besides changing its fields."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from storage_project.api.actions import Action, ActionView
+from storage_project.api.bodies import Body
+from storage_project.api.input_fields import BooleanLike, IntegerLike, Text
+from storage_project.api.requests import ResourceRequest
+from volumes import selectors
+from volumes.models import Volume
+from volumes.services import volumes as services
+from volumes.states import STATUSES
+
+ATTACH_STATUSES = ("attached", "detached")
+MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
+
+
+class Extend(Body):
+    example = {"new_size": 2}
+
+    new_size = IntegerLike(min_value=1)
+
+
+def extend(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.extend_volume(volume=volume, new_size_gib=body["new_size"], caller=request.auth)
+
+
+class Choice(Text):
+    """One of some words, in any case; null says nothing."""
+
+    default_error_messages = {"choice": "Must be one of {words}."}
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        super().__init__(required=False, allow_null=True)
+        self.words = words
+
+    def to_internal_value(self, data: object) -> str:
+        word = super().to_internal_value(data).lower()
+        if word not in self.words:
+            self.fail("choice", words=", ".join(sorted(self.words)))
+        return word
+
+
+class ResetStatus(Body):
+    example = {"status": "available"}
+
+    status = Choice(STATUSES)
+    attach_status = Choice(ATTACH_STATUSES)
+    migration_status = Choice(MIGRATION_STATUSES)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not any(attrs.values()):
+            raise serializers.ValidationError("Give status, attach_status or migration_status.")
+        return attrs
+
+
+def reset_status(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.reset_status(volume=volume, caller=request.auth, **body)
+
+
+def force_delete(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.force_delete_volume(volume=volume, caller=request.auth)
+
+
+class SetBootable(Body):
+    example = {"bootable": True}
+
+    bootable = BooleanLike()
+
+
+def set_bootable(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.set_bootable(volume=volume, **body)
+
+
+class SetReadonly(Body):
+    example = {"readonly": True}
+
+    readonly = BooleanLike()
+
+
+def set_readonly(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.set_readonly(volume=volume, **body)
+
+
+class VolumeActions(ActionView):
+    """What can be done to a volume."""
+
+    name = "Volume actions"
+    actions = (
+        Action("os-extend", handler=extend, policy="volume:extend", body=Extend),
+        Action(
+            "os-set_bootable",
+            handler=set_bootable,
+            policy="volume:update",
+            body=SetBootable,
+            status=200,
+        ),
+        Action(
+            "os-update_readonly_flag",
+            handler=set_readonly,
+            policy="volume:update",
+            body=SetReadonly,
+        ),
+        Action(
+            "os-reset_status",
+            handler=reset_status,
+            policy="volume:reset_status",
+            body=ResetStatus,
+        ),
+        Action("os-force_delete", handler=force_delete, policy="volume:force_delete"),
+    )
+
+    def get_target(self, request: ResourceRequest, **kwargs: Any) -> Volume:
+        return selectors.get_volume(request.auth, kwargs["volume_id"])
