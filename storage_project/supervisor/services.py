@@ -1,0 +1,110 @@
+"""The processes of Khoi beside its database and broker, each as its command line.
+
+docker/compose.yaml has the same ones; a test compares them.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+
+from storage_project.config import Backend
+from storage_project.supervisor.addresses import Address
+from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
+from storage_project.supervisor.service import Service, StopOrder
+
+CELERY = ["celery", "--app=storage_project.celery:app"]
+CONTROL_PROCESSES = 2
+DATA_PROCESSES = 2
+# What Flower keeps of the past; a task is about 2 KiB there.
+FLOWER_TASKS = 5_000
+FLOWER_SAVES_EVERY_MS = 300_000
+
+
+def web(*, listens_on: int, address: Address) -> Service:
+    """The API and the pages, on a socket that is open already."""
+    return Service(
+        name="web",
+        argv=[
+            "gunicorn",
+            "storage_project.wsgi:application",
+            f"--bind=fd://{listens_on}",
+            "--worker-class=gthread",
+            "--workers=2",
+            "--threads=4",
+            "--keep-alive=15",
+            "--graceful-timeout=8",
+            "--worker-tmp-dir=/dev/shm",  # a heartbeat must not wait for a disk
+            "--preload",
+            "--no-control-socket",
+        ],
+        stop_order=StopOrder.WEB,
+        wait_until_ready=partial(wait_for_page, f"{address.url}/healthz"),
+        listens_on=listens_on,
+    )
+
+
+def control() -> Service:
+    """Runs the steps that may run anywhere."""
+    return _worker("control", "control", CONTROL_PROCESSES)
+
+
+def volume(backend: Backend) -> Service:
+    """Runs the steps of one backend, where that backend is."""
+    queue = f"volume.{settings.STORAGE_HOST}@{backend.name}"
+    return _worker(f"volume-{backend.name}", queue, backend.workers)
+
+
+def data() -> Service:
+    """Runs long copies, so that short work never waits behind them."""
+    return _worker("data", f"data.{settings.STORAGE_HOST}", DATA_PROCESSES)
+
+
+def dispatch() -> Service:
+    """Rings operations: new ones, and those that were lost."""
+    return Service(
+        name="dispatch",
+        argv=["./manage.py", "dispatch", "--skip-checks"],
+        stop_order=StopOrder.DISPATCHER,
+        # It serves nobody: it works when it has not died, which is seen while the others start.
+        wait_until_ready=lambda: None,
+    )
+
+
+def flower(*, address: Address, state: Path, sign_in: str) -> Service:
+    """The page that shows tasks and workers. Its sign-in is not an argument: ps shows those."""
+    return Service(
+        name="flower",
+        argv=[
+            *CELERY,
+            "flower",
+            f"--address={address.host}",
+            f"--port={address.port}",
+            f"--max-tasks={FLOWER_TASKS}",
+            "--persistent=True",
+            f"--db={state}",
+            f"--state-save-interval={FLOWER_SAVES_EVERY_MS}",
+        ],
+        environment={"FLOWER_BASIC_AUTH": sign_in},
+        stop_order=StopOrder.MONITOR,
+        wait_until_ready=partial(wait_for_page, f"{address.url}/healthcheck"),
+    )
+
+
+def _worker(name: str, queue: str, processes: int) -> Service:
+    node = f"{name}@{settings.STORAGE_HOST}"
+    return Service(
+        name=name,
+        argv=[
+            *CELERY,
+            "worker",
+            f"--hostname={node}",
+            f"--queues={queue}",
+            f"--concurrency={processes}",
+            # Workers have nothing to tell each other; asking around costs a second at the start.
+            "--without-gossip",
+            "--without-mingle",
+        ],
+        stop_order=StopOrder.WORKER,
+        wait_until_ready=partial(wait_for_worker, node),
+    )
