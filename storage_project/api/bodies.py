@@ -95,6 +95,9 @@ class Body(serializers.Serializer[Any]):
         """The fields that the microversion and the caller have; all, when neither is known."""
         version = self.context.get("microversion")
         fields = super().get_fields()
+        for name, field in fields.items():
+            # Lost when a declared field is copied for use; see `rename_fields`.
+            field.source = self._declared_fields[name].source
         if version is None:
             return fields
         is_admin = self.context["is_admin"]

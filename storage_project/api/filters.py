@@ -26,6 +26,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from storage_project.api.faults import BadRequest
 from storage_project.api.gates import gate_of, outer_name
 from storage_project.api.input_fields import read_boolean
+from storage_project.api.parameters import read_flag
 from storage_project.api.requests import ResourceRequest
 
 Row = TypeVar("Row", bound=Model)
@@ -36,13 +37,7 @@ def wants_all_projects(request: ResourceRequest) -> bool:
 
     Others see their own project whatever they say, as clients expect.
     """
-    text = request.query_params.get("all_tenants")
-    if text is None:
-        return False
-    try:
-        return read_boolean(text or "1") and request.auth.is_admin
-    except ValueError:
-        raise BadRequest("all_tenants must be a boolean.") from None
+    return read_flag(request, "all_tenants") and request.auth.is_admin
 
 
 class BooleanField(forms.CharField):

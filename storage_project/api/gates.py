@@ -72,14 +72,13 @@ def outer_name(thing: object, attribute: str) -> str:
 def rename_fields(fields: MutableMapping[str, Any]) -> None:
     """Put a serializer's declared fields under their outer names.
 
-    The attribute's own name becomes the source of the value. It is set where REST framework looks
-    when it copies a declared field for use.
+    The attribute's own name becomes the source of the value.
     """
     renamed = {}
     for attribute, field in fields.items():
         name = outer_name(field, attribute)
         if name != attribute and field.source is None:
-            field.source = field._kwargs["source"] = attribute
+            field.source = attribute
         renamed[name] = field
     fields.clear()
     fields.update(renamed)

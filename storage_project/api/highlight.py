@@ -19,16 +19,15 @@ def highlight(data: Any, *, host: str, query: str = "") -> SafeString:
     """The document as HTML. Links to `host`, this server, get `query` ("microversion=3.50")."""
 
     def paint(match: re.Match[str]) -> str:
-        text = escape(match[0])
+        text: str = escape(match[0])
         if match["colon"]:
             return f'<span class="key">{text}</span>'
         if match["word"]:
             return f'<span class="word">{text}</span>'
         if match["number"]:
             return f'<span class="number">{text}</span>'
-        if ADDRESS.fullmatch(match[0]):
-            target = escape(with_query(match[0][1:-1], host=host, query=query))
-            return f'<span class="string"><a href="{target}" rel="nofollow">{text}</a></span>'
+        if ADDRESS.fullmatch(match[0]) and (target := find_page(match[0][1:-1], host, query)):
+            text = f'<a href="{escape(target)}" rel="nofollow">{text}</a>'
         return f'<span class="string">{text}</span>'
 
     document = orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
@@ -36,8 +35,11 @@ def highlight(data: Any, *, host: str, query: str = "") -> SafeString:
     return mark_safe(TOKEN.sub(paint, document))  # noqa: S308 - every token is escaped
 
 
-def with_query(address: str, *, host: str, query: str) -> str:
+def find_page(address: str, host: str, query: str) -> str | None:
+    """Where a click on the address leads; None for bookmarks, which have no version and no page."""
     parts = urlsplit(address)
-    if not query or parts.netloc != host:
+    if parts.netloc != host:
         return address
-    return parts._replace(query=f"{parts.query}&{query}".lstrip("&")).geturl()
+    if not parts.path.startswith(("/v3", "/identity")):
+        return None
+    return parts._replace(query=f"{parts.query}&{query}".strip("&")).geturl()

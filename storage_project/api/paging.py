@@ -16,8 +16,8 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
 from storage_project.api.faults import SHOWN_LENGTH, BadRequest
-from storage_project.api.input_fields import read_boolean
 from storage_project.api.links import base_url
+from storage_project.api.parameters import read_flag
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
 
@@ -96,7 +96,7 @@ def paginate(
     if offset > MAX_OFFSET:
         raise BadRequest(f"offset must be at most {MAX_OFFSET}.")
     order = read_order(queryset, parameters, sortable or {}, default_sort)
-    count = queryset.count() if wants_count(request) else None
+    count = queryset.count() if read_flag(request, "with_count", since=COUNT_SINCE) else None
     if marker := parameters.get("marker"):
         queryset = queryset.filter(beyond_marker(queryset, order, marker))
     if limit == 0:
@@ -182,16 +182,6 @@ def beyond_marker(queryset: QuerySet[Row], order: Sequence[SortKey], marker: str
         # Says nothing new, but lets an index begin where the page does.
         beyond &= order[0].not_before(values[0])
     return beyond
-
-
-def wants_count(request: ResourceRequest) -> bool:
-    text = request.query_params.get("with_count")
-    if text is None or request.microversion < COUNT_SINCE:
-        return False
-    try:
-        return read_boolean(text)
-    except ValueError:
-        raise BadRequest("with_count must be a boolean.") from None
 
 
 def next_address(request: ResourceRequest, last: Model) -> str:

@@ -6,10 +6,12 @@ from inspect import cleandoc
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework import fields, serializers
 
 from storage_project.api.bodies import Body
 from storage_project.api.representation import Representation
@@ -100,6 +102,18 @@ class ResourceSchema(AutoSchema):
         """Lists are described whole, in their envelopes."""
         return False
 
+    def _map_serializer_field(
+        self, field: Any, direction: Any, bypass_extensions: bool = False
+    ) -> JSONSchema:
+        """A type made from scratch may take and show anything, so nothing is said of it."""
+        own = serializers.Field in type(field).__bases__ and field.__module__ != fields.__name__
+        if own:
+            return {}
+        known: JSONSchema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, bypass_extensions
+        )
+        return known
+
     def in_envelope(self, name: str, schema: JSONSchema) -> JSONSchema:
         return {"type": "object", "properties": {name: schema}, "required": [name]}
 
@@ -119,6 +133,12 @@ class ResourceSchema(AutoSchema):
 def keep_unscoped(endpoints: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Describe each address once, without the optional project in it."""
     return [endpoint for endpoint in endpoints if "{url_project_id}" not in endpoint[0]]
+
+
+def imitate_request(method: str, path: str, view: Any, request: Any) -> Any:
+    """The request with which a view is asked to describe itself, set up as Django would."""
+    view.setup(RequestFactory().generic(method, path))
+    return view.initialize_request(view.request)
 
 
 @cache

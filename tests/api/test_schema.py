@@ -58,3 +58,11 @@ def test_the_page_needs_no_other_host(anyone: APIClient) -> None:
         assert response.status_code == 200
         for resource in re.findall(r'(?:src|href)="([^"]+)"', response.content.decode()):
             assert re.match(r"/\w", resource)
+
+
+def test_the_whole_project_is_described(anyone: APIClient, settings: Any) -> None:
+    settings.ROOT_URLCONF = "storage_project.urls"
+    describe_api.cache_clear()
+    paths = anyone.get("/openapi.json").json()["paths"]
+    describe_api.cache_clear()
+    assert {"/v3", "/v3/operations", "/identity/v3/auth/tokens"} <= set(paths)

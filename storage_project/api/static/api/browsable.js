@@ -72,4 +72,5 @@ function show(form, { status, text, good }) {
     output.append(document_);
   }
   output.hidden = false;
+  output.scrollIntoView({ block: "nearest" });
 }
