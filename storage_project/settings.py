@@ -174,6 +174,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "3.71",
     "SCHEMA_PATH_PREFIX": "/v3",
     "PREPROCESSING_HOOKS": ["storage_project.api.schema.keep_unscoped"],
+    "GET_MOCK_REQUEST": "storage_project.api.schema.imitate_request",
+    # It would print what it cannot tell of a type to the web server's log.
+    "DISABLE_ERRORS_AND_WARNINGS": True,
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
