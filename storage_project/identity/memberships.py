@@ -14,6 +14,10 @@ class Membership:
     project_name: str
     roles: frozenset[str]
 
+    @property
+    def sorted_roles(self) -> list[str]:
+        return sorted(self.roles)
+
 
 def list_memberships(user: User) -> list[Membership]:
     """Return where a user may act, by project name. One query."""

@@ -1,6 +1,8 @@
 """Who may do what: one table, read by the permission class, services and templates.
 
-A key that is not in the table is an error at start (see `checks.py`), never permission.
+A key that is not in the table is an error at start (see `checks.py`), never permission. Roles are
+those that the caller holds on its project; an admin of any project is an admin of everything, as
+in Cinder.
 """
 
 from collections.abc import Callable
