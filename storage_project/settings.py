@@ -20,6 +20,9 @@ STORAGE_CONFIG = Path(os.environ.get("STORAGE_CONFIG") or STORAGE_HOME / "storag
 STORAGE_HOST = os.environ.get("STORAGE_HOST") or socket.gethostname().split(".")[0]
 # Where clients reach the API when a proxy stands before it; by default what the request says.
 STORAGE_PUBLIC_URL = os.environ.get("STORAGE_PUBLIC_URL", "").rstrip("/")
+# Where browsers reach Flower; by default on its port of the host that they asked for a page.
+FLOWER_URL = os.environ.get("FLOWER_URL", "").rstrip("/")
+FLOWER_PORT = os.environ.get("FLOWER_PORT") or "5555"
 
 DEBUG = False
 SECRET_KEY = os.environ.get("STORAGE_SECRET_KEY") or read_or_create_secret(
@@ -39,7 +42,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django.contrib.admin",
+    "storage_project.console.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -123,7 +126,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_TASK_ROUTES = ("storage_project.operations.routing.route_step",)
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

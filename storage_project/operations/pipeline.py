@@ -40,7 +40,7 @@ FallThroughFunction = Callable[[Run, StepError], StepError | None]
 
 @dataclass(eq=False)
 class Pipeline:
-    """One kind of operation on rows of `model`, read with the `related` rows in the same query.
+    """One kind of operation on rows of `model`.
 
     One with an `undo` may be cancelled at any time, one without until its provision has begun.
     `time_limit_s`: how long one step may run before its worker is killed and it is tried again.
@@ -49,7 +49,6 @@ class Pipeline:
 
     kind: str
     model: type[models.Model]
-    related: tuple[str, ...] = ()
     time_limit_s: int | None = 300
     max_attempts: int = 8
     steps: dict[Step, StepFunction] = field(default_factory=dict)
@@ -103,7 +102,7 @@ class Pipeline:
 
     def take_up(self, operation: Operation) -> Run:
         """A worker's go at an operation that it has claimed."""
-        return Run(operation, self.model._default_manager.select_related(*self.related))
+        return Run(operation, self.model._default_manager.all())
 
     def task_name(self, step: Step | str) -> str:
         """The name of the Celery task of `step`, as Flower shows it."""

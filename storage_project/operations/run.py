@@ -62,6 +62,11 @@ class Run:
             self.write("done", **self._step_done())
         self.committed = True
 
+    def step_done(self) -> None:
+        """The step is done and had nothing to write: one statement, which needs no transaction."""
+        self.write("done", **self._step_done())
+        self.committed = True
+
     def _step_done(self) -> dict[str, Any]:
         step = following(Step(self.operation.step))
         if step is Step.DONE:

@@ -6,6 +6,7 @@ dispatcher calls `give_up`, and the tests call both.
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import structlog
 from django.db import DatabaseError, InterfaceError, transaction
@@ -40,14 +41,21 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-def run_step(operation_id: str, step: Step, *, queue: str | None = None) -> Outcome:
+class Delivery(NamedTuple):
+    """How the delivery of a step ended, and the queue of the placed steps after it."""
+
+    outcome: Outcome
+    queue: str = ""
+
+
+def run_step(operation_id: str, step: Step, *, queue: str | None = None) -> Delivery:
     """Run `step` of an operation if it is its turn and nobody else has it.
 
     Raises nothing but database errors: then the lease runs out, and the reconciler rings again.
     """
     operation = claim(operation_id, step, queue)
     if operation is None:
-        return Outcome.NOT_MINE
+        return Delivery(Outcome.NOT_MINE)
     pipeline = pipelines()[operation.kind]
     run = pipeline.take_up(operation)
     with (
@@ -60,10 +68,10 @@ def run_step(operation_id: str, step: Step, *, queue: str | None = None) -> Outc
         ),
     ):
         try:
-            return _run_claimed(run, pipeline, step)
+            return Delivery(_run_claimed(run, pipeline, step), run.provision_queue)
         except Fenced:
             log.warning("fenced off: another worker has the operation")
-            return Outcome.NOT_MINE
+            return Delivery(Outcome.NOT_MINE)
 
 
 def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
@@ -77,8 +85,7 @@ def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
             raise StepError(Code.CANCELLED)
         pipeline.steps[step](run)
         if not run.committed:
-            with run.commit():
-                pass
+            run.step_done()
     except NotYet as wait:
         return _wait(run, wait)
     except StepError as error:

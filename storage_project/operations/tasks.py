@@ -1,7 +1,8 @@
 """The Celery tasks: for every pipeline its four steps and its undo, under their own names.
 
 A message carries the operation's id and nothing else. The tasks of one operation are sent as a
-chain; a copy of the chain that finds nothing to do ends there, quietly.
+chain, each to its own queue: short work to `control`, placed work to where the operation says. A
+copy of the chain that finds nothing to do ends there, quietly.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from celery.canvas import Signature
 from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.runner import Outcome, run_step
-from storage_project.operations.states import STEPS, Step
+from storage_project.operations.states import CONTROL_QUEUE, PLACED, STEPS, Step
 
 
 class OperationFailed(Exception):  # noqa: N818 - Flower shows the name
@@ -21,12 +22,15 @@ class OperationFailed(Exception):  # noqa: N818 - Flower shows the name
 
 def _register(pipeline: Pipeline, step: Step) -> Task:
     def deliver(self: Task, operation_id: str) -> str:
-        queue = self.request.delivery_info.get("routing_key")
-        outcome = run_step(operation_id, step, queue=queue)
+        came_by = self.request.delivery_info.get("routing_key")
+        outcome, queue = run_step(operation_id, step, queue=came_by)
         if outcome in (Outcome.FAILED, Outcome.CANCELLED):
             raise OperationFailed(f"operation {operation_id} {outcome}")
         if outcome is not Outcome.DONE:
             self.request.chain = None  # what comes next is rung anew, when its time has come
+        elif step is Step.SCHEDULE:
+            # Only now is it known where provision runs. The next link is the last of the list.
+            self.request.chain[-1]["options"]["queue"] = queue
         return outcome
 
     deliver.__doc__ = f"{step} of {pipeline.kind}"
@@ -51,4 +55,11 @@ def chain_of(operation: Operation) -> Signature:
     steps: tuple[Any, ...] = (
         (Step.UNDO,) if operation.step == Step.UNDO else STEPS[STEPS.index(Step(operation.step)) :]
     )
-    return chain(*(TASKS[f"{operation.kind}.{step}"].si(str(operation.pk)) for step in steps))
+    return chain(
+        *(
+            TASKS[f"{operation.kind}.{step}"]
+            .si(str(operation.pk))
+            .set(queue=operation.provision_queue if step in PLACED else CONTROL_QUEUE)
+            for step in steps
+        )
+    )

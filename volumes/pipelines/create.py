@@ -24,7 +24,7 @@ from volumes.pools import (
 from volumes.scheduler.request import PoolState, VolumeRequest
 from volumes.scheduler.schedule import explain_refusals, rank
 
-pipeline = Pipeline("volume.create", model=Volume, related=("volume_type", "pool__service"))
+pipeline = Pipeline("volume.create", model=Volume)
 
 
 @pipeline.validate

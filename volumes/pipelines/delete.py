@@ -19,7 +19,7 @@ from volumes.models import Volume
 from volumes.pools import queue_of
 from volumes.removal import remove_row
 
-pipeline = Pipeline("volume.delete", model=Volume, related=("volume_type", "pool__service"))
+pipeline = Pipeline("volume.delete", model=Volume)
 
 
 @pipeline.validate

@@ -19,7 +19,7 @@ from volumes.pools import placed, queue_of, release_room, reserve_room, state_of
 from volumes.scheduler.filters import lacks_space
 from volumes.scheduler.request import VolumeRequest
 
-pipeline = Pipeline("volume.extend", model=Volume, related=("volume_type", "pool__service"))
+pipeline = Pipeline("volume.extend", model=Volume)
 
 
 @pipeline.validate
