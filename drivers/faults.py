@@ -6,8 +6,10 @@ makes the next call of `create_volume` fail without having done anything, and th
 its work and report failure.
 """
 
+import math
 import random
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ from typing import Annotated, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from drivers.errors import DriverError, Reason
 from drivers.options import Option
+
+WAIT_SLICE_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ class Fault:
         return cls(error=DriverError(sentence, code=code, retryable=retryable), is_done=True)
 
     @classmethod
-    def hang(cls, seconds: float = threading.TIMEOUT_MAX) -> Self:
+    def hang(cls, seconds: float = math.inf) -> Self:
         """The act waits, by default until `Faults.release()`, and then goes on."""
         return cls(delay_s=seconds)
 
@@ -78,37 +82,55 @@ class Faults:
 
     def __init__(self, options: FaultOptions) -> None:
         self.options = options
-        self._lock = threading.Lock()
         self._dice = random.Random(options.seed)  # noqa: S311 - chance, not a secret
         self._planned: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._release = threading.Event()
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._releases = 0
 
     def next(self, act: str, *faults: Fault) -> None:
         """Plan what happens to the next calls of `act`, one fault each, before any chance."""
-        with self._lock:
+        with self._changed:
             self._planned[act].extend(faults)
 
     def release(self) -> None:
-        """Let every call that hangs now go on at once."""
-        with self._lock:
-            release, self._release = self._release, threading.Event()
-        release.set()
+        """Let every call that waits now go on at once."""
+        with self._changed:
+            self._releases += 1
+            self._changed.notify_all()
+
+    def wait_for_hanging(self, count: int = 1, *, timeout_s: float = 10.0) -> None:
+        """Return once `count` calls wait. Raises `TimeoutError`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting >= count, timeout_s):
+                raise TimeoutError(f"{self._waiting} calls wait, not {count}")
 
     @contextmanager
     def around(self, act: str, *, by_chance: bool) -> Iterator[None]:
         """Run the body as a call of `act` with the fault that is its turn."""
-        with self._lock:
+        with self._changed:
             planned = self._planned[act]
             fault = planned.popleft() if planned else self._draw(by_chance)
-            release = self._release
-        if fault.delay_s:
-            # Not sleep(): this one ends by `release()`, and by a signal whose handler raises.
-            release.wait(min(fault.delay_s, threading.TIMEOUT_MAX))
+            if fault.delay_s:
+                self._wait(fault.delay_s)
         if fault.error and not fault.is_done:
             raise fault.error
         yield
         if fault.error:
             raise fault.error
+
+    def _wait(self, delay_s: float) -> None:
+        """Wait until the time is over, somebody releases, or a signal's handler raises."""
+        releases = self._releases
+        until = time.monotonic() + delay_s
+        self._waiting += 1
+        self._changed.notify_all()
+        try:
+            while self._releases == releases and (left_s := until - time.monotonic()) > 0:
+                # In slices: a signal that another thread got does not end the main thread's wait.
+                self._changed.wait(min(left_s, WAIT_SLICE_S))
+        finally:
+            self._waiting -= 1
 
     def _draw(self, by_chance: bool) -> Fault:
         if not by_chance:

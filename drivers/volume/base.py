@@ -20,10 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeAlias
-from uuid import UUID
 
 from drivers.errors import DriverError, Reason
-from drivers.units import GIB
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -329,40 +327,3 @@ class VolumeDriver(ABC):
             "thick_provisioning_support": not thin,
             **known,
         }
-
-
-def is_uuid(value: str) -> bool:
-    """Tell whether this is a UUID exactly as `str()` writes it: dashed, in lower case."""
-    try:
-        return value == str(UUID(value))
-    except ValueError:
-        return False
-
-
-def require_uuid(value: str) -> str:
-    """Return an id that is a UUID; everything else is refused as `invalid`.
-
-    Ids become names on the backend, so nothing but hex digits and dashes may pass.
-    """
-    if not is_uuid(value):
-        raise DriverError("The id is not a UUID.", code=Reason.invalid, detail=f"id {value!r}")
-    return value
-
-
-def bytes_to_gib(size_bytes: int) -> int:
-    """Return the whole number of GiB that holds `size_bytes`."""
-    return -(-size_bytes // GIB)
-
-
-def require_size(size_gib: int, *, at_least_bytes: int = 0) -> int:
-    """Return a size in bytes that is a positive number of GiB and no less than `at_least_bytes`."""
-    if size_gib < 1:
-        raise DriverError("The size must be at least 1 GiB.", code=Reason.invalid)
-    size_bytes = size_gib * GIB
-    if size_bytes < at_least_bytes:
-        raise DriverError(
-            f"The new volume must be at least as large as its source, "
-            f"{bytes_to_gib(at_least_bytes)} GiB.",
-            code=Reason.invalid,
-        )
-    return size_bytes

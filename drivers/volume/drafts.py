@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.errors import DriverError, Reason
+from drivers.volume.checks import overtaken
 from drivers.volume.folder import scan_folder, sync_folder
 
 
@@ -36,7 +36,7 @@ class Draft:
         except FileExistsError:
             pass
         except FileNotFoundError as error:
-            raise _superseded(error) from error
+            raise overtaken() from error
         sync_folder(target.parent)
 
     def replace(self, target: Path) -> None:
@@ -45,7 +45,7 @@ class Draft:
         try:
             self.path.rename(target)
         except FileNotFoundError as error:
-            raise _superseded(error) from error
+            raise overtaken() from error
         sync_folder(target.parent)
 
 
@@ -90,12 +90,3 @@ class Drafts:
                 continue  # its maker is alive
             finally:
                 os.close(descriptor)
-
-
-def _superseded(error: OSError) -> DriverError:
-    return DriverError(
-        "A newer request for the same volume took over.",
-        code=Reason.busy,
-        retryable=True,
-        detail=str(error),
-    )

@@ -9,7 +9,6 @@ btrfs), snapshots and clones take no time and no space. Elsewhere the data is co
 a volume that nobody writes to.
 """
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -18,11 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
 
 from drivers.errors import DriverError, Reason
 from drivers.options import Option
-from drivers.units import GIB, MIB
+from drivers.units import GIB
 from drivers.volume import reflink, sparse
 from drivers.volume.base import (
     JSON,
@@ -35,9 +33,13 @@ from drivers.volume.base import (
     VolumeDriver,
     VolumeReader,
     VolumeWriter,
-    bytes_to_gib,
     ignore_progress,
+)
+from drivers.volume.checks import (
+    bytes_to_gib,
     is_uuid,
+    missing,
+    require_pool,
     require_size,
     require_uuid,
 )
@@ -45,6 +47,7 @@ from drivers.volume.drafts import Draft, Drafts
 from drivers.volume.folder import scan_folder, sync_folder
 from drivers.volume.folder_space import STAT_BLOCK_BYTES, FolderSpace
 from drivers.volume.os_errors import translated_os_errors
+from drivers.volume.probe import probe_file_system
 from drivers.volume.raw_file import RawFileReader, RawFileWriter
 
 
@@ -90,7 +93,7 @@ class FileDriver(VolumeDriver):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             sync_folder(folder.parent)
         self.drafts.discard_abandoned()
-        self._probe()
+        probe_file_system(self.drafts, reserves_space=not self.options.thin)
 
     @cached_property
     @translated_os_errors()
@@ -303,10 +306,7 @@ class FileDriver(VolumeDriver):
         except FileNotFoundError as error:
             # Only when the folder itself is there is the file known to be missing.
             os.stat(path.parent)
-            kind = "volume" if path.parent == self.volumes else "snapshot"
-            raise DriverError(
-                f"The {kind} is not on its backend.", code=Reason.not_found, detail=str(error)
-            ) from error
+            raise missing("volume" if path.parent == self.volumes else "snapshot") from error
 
     @contextmanager
     def _opened(self, path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
@@ -379,10 +379,7 @@ class FileDriver(VolumeDriver):
 
     def _require_pool(self, pool: str) -> None:
         self._require_mount()
-        if pool != self.name:
-            raise DriverError(
-                "The backend has no such pool.", code=Reason.invalid, detail=f"pool {pool!r}"
-            )
+        require_pool(pool, self.name)
 
     def _require_mount(self) -> None:
         """Refuse while the disk is away: what looks deleted then is only out of sight."""
@@ -399,25 +396,3 @@ class FileDriver(VolumeDriver):
                 "This backend can copy a volume only while it is not attached: detach it first.",
                 code=Reason.unsupported,
             )
-
-    def _probe(self) -> None:
-        """Try what every act relies on, so that a backend which cannot do it fails at start."""
-        with self.drafts.begin(f"probe-{uuid4()}") as probe:
-            with _needed("has no hard links, which this driver needs"):
-                os.link(probe.path, f"{probe.path}.link")
-            if not self.options.thin:
-                with _needed("cannot reserve space: set thin = true"):
-                    sparse.reserve(probe.descriptor, 0, MIB)
-
-
-@contextmanager
-def _needed(complaint: str) -> Iterator[None]:
-    """Say what is wrong with the file system when it cannot do what is tried in this block."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EPERM, *sparse.NOT_SUPPORTED):
-            raise
-        raise DriverError(
-            f"The backend's file system {complaint}.", code=Reason.unsupported, detail=str(error)
-        ) from error

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from drivers.errors import DriverError, Reason
 from drivers.faults import FaultOptions, Faults, faulty, faulty_when_planned
@@ -25,12 +25,24 @@ from drivers.volume.base import (
     VolumeDriver,
     VolumeReader,
     VolumeWriter,
-    bytes_to_gib,
     ignore_progress,
+)
+from drivers.volume.checks import (
+    bytes_to_gib,
+    missing,
+    overtaken,
+    require_pool,
     require_size,
     require_uuid,
 )
 from drivers.volume.memory_image import BLOCK_BYTES, Image, MemoryReader, MemoryWriter
+
+
+class Key(NamedTuple):
+    """Names a volume, or a snapshot of it."""
+
+    volume_id: str
+    snapshot_id: str | None
 
 
 class MemoryDriver(VolumeDriver):
@@ -52,8 +64,10 @@ class MemoryDriver(VolumeDriver):
         super().__init__(options, name=name, home=home)
         self.faults = Faults(options)
         self._lock = threading.RLock()
-        self._volumes: dict[str, Image] = {}
-        self._snapshots: dict[tuple[str, str], Image] = {}  # by volume id and snapshot id
+        self._images: dict[Key, Image] = {}
+        # What is being copied. The newest call for a key has its draft here, so an older one that
+        # is still at work finds that it was overtaken.
+        self._drafts: dict[Key, Image] = {}
 
     # The backend
 
@@ -72,11 +86,13 @@ class MemoryDriver(VolumeDriver):
 
     @faulty_when_planned
     def stats(self) -> list[PoolStats]:
+        with self._lock:
+            free_gib = self._free_bytes() / GIB
         return [
             PoolStats(
                 name=self.name,
                 total_gib=self.options.capacity_gib,
-                free_gib=self._free_bytes() / GIB,
+                free_gib=free_gib,
                 thin=self.options.thin,
                 capabilities={"storage_protocol": "memory", **self.pool_capabilities()},
             )
@@ -84,48 +100,47 @@ class MemoryDriver(VolumeDriver):
 
     @faulty_when_planned
     def list_volumes(self, *, pool: str) -> list[StoredVolume]:
-        self._require_pool(pool)
+        require_pool(pool, self.name)
         with self._lock:
             return [
-                StoredVolume(volume_id, bytes_to_gib(image.size_bytes))
-                for volume_id, image in self._volumes.items()
+                StoredVolume(key.volume_id, bytes_to_gib(image.size_bytes))
+                for key, image in self._images.items()
+                if key.snapshot_id is None
             ]
 
     @faulty_when_planned
     def list_snapshots(self, *, pool: str) -> list[StoredSnapshot]:
-        self._require_pool(pool)
+        require_pool(pool, self.name)
         with self._lock:
             return [
-                StoredSnapshot(snapshot_id, volume_id, bytes_to_gib(image.size_bytes))
-                for (volume_id, snapshot_id), image in self._snapshots.items()
+                StoredSnapshot(key.snapshot_id, key.volume_id, bytes_to_gib(image.size_bytes))
+                for key, image in self._images.items()
+                if key.snapshot_id is not None
             ]
 
     # Volumes
 
     @faulty
     def create_volume(self, volume_id: str, size_gib: int, *, pool: str) -> None:
-        self._require_pool(pool)
-        require_uuid(volume_id)
+        key = self._key(volume_id, pool=pool)
         size_bytes = require_size(size_gib)
         with self._lock:
-            if volume_id not in self._volumes:
+            if key not in self._images:
                 self._require_space(size_bytes=size_bytes, data_bytes=0)
-                self._volumes[volume_id] = Image(size_bytes)
+                self._images[key] = Image(size_bytes)
 
     @faulty
     def delete_volume(self, volume_id: str, *, pool: str) -> None:
-        self._require_pool(pool)
-        with self._lock:
-            self._volumes.pop(require_uuid(volume_id), None)
+        self._delete(self._key(volume_id, pool=pool))
 
     @faulty
     def extend_volume(self, volume_id: str, new_size_gib: int, *, pool: str) -> None:
-        self._require_pool(pool)
+        key = self._key(volume_id, pool=pool)
         new_size_bytes = require_size(new_size_gib)
         with self._lock:
-            image = self._volume(volume_id)
-            if image.size_bytes < new_size_bytes:
-                added_bytes = new_size_bytes - image.size_bytes
+            image = self._image(key)
+            added_bytes = new_size_bytes - image.size_bytes
+            if added_bytes > 0:
                 self._require_space(size_bytes=added_bytes, data_bytes=0)
                 image.size_bytes = new_size_bytes
 
@@ -141,18 +156,13 @@ class MemoryDriver(VolumeDriver):
         in_use: bool,
         on_progress: Progress = ignore_progress,
     ) -> None:
-        self._require_pool(pool)
-        key = (require_uuid(volume_id), require_uuid(snapshot_id))
-        with self._lock:
-            if key not in self._snapshots:
-                source = self._volume(volume_id)
-                self._snapshots[key] = self._copy(source, source.size_bytes, on_progress)
+        target = self._key(volume_id, snapshot_id, pool=pool)
+        if not self._is_made(target):
+            self._copy(self._key(volume_id, pool=pool), target, on_progress)
 
     @faulty
     def delete_snapshot(self, snapshot_id: str, volume_id: str, *, pool: str) -> None:
-        self._require_pool(pool)
-        with self._lock:
-            self._snapshots.pop((require_uuid(volume_id), require_uuid(snapshot_id)), None)
+        self._delete(self._key(volume_id, snapshot_id, pool=pool))
 
     @faulty
     def create_volume_from_snapshot(
@@ -165,13 +175,10 @@ class MemoryDriver(VolumeDriver):
         pool: str,
         on_progress: Progress = ignore_progress,
     ) -> None:
-        self._require_pool(pool)
-        require_uuid(volume_id)
-        with self._lock:
-            if volume_id not in self._volumes:
-                source = self._snapshot(source_volume_id, snapshot_id)
-                size_bytes = require_size(size_gib, at_least_bytes=source.size_bytes)
-                self._volumes[volume_id] = self._copy(source, size_bytes, on_progress)
+        target = self._key(volume_id, pool=pool)
+        if not self._is_made(target):
+            source = self._key(source_volume_id, snapshot_id, pool=pool)
+            self._copy(source, target, on_progress, size_gib=size_gib)
 
     @faulty
     def clone_volume(
@@ -184,13 +191,10 @@ class MemoryDriver(VolumeDriver):
         in_use: bool,
         on_progress: Progress = ignore_progress,
     ) -> None:
-        self._require_pool(pool)
-        require_uuid(volume_id)
-        with self._lock:
-            if volume_id not in self._volumes:
-                source = self._volume(source_volume_id)
-                size_bytes = require_size(size_gib, at_least_bytes=source.size_bytes)
-                self._volumes[volume_id] = self._copy(source, size_bytes, on_progress)
+        target = self._key(volume_id, pool=pool)
+        if not self._is_made(target):
+            source = self._key(source_volume_id, pool=pool)
+            self._copy(source, target, on_progress, size_gib=size_gib)
 
     @faulty
     def revert_to_snapshot(
@@ -201,12 +205,11 @@ class MemoryDriver(VolumeDriver):
         pool: str,
         on_progress: Progress = ignore_progress,
     ) -> None:
-        self._require_pool(pool)
+        source = self._key(volume_id, snapshot_id, pool=pool)
+        target = self._key(volume_id, pool=pool)
         with self._lock:
-            snapshot = self._snapshot(volume_id, snapshot_id)
-            volume = self._volume(volume_id)
-            size_bytes = max(volume.size_bytes, snapshot.size_bytes)
-            self._volumes[volume_id] = self._copy(snapshot, size_bytes, on_progress)
+            size_gib = bytes_to_gib(self._image(target).size_bytes)
+        self._copy(source, target, on_progress, size_gib=size_gib)
 
     # Content
 
@@ -214,15 +217,15 @@ class MemoryDriver(VolumeDriver):
     def open_reader(
         self, volume_id: str, *, pool: str, snapshot_id: str | None = None
     ) -> VolumeReader:
-        self._require_pool(pool)
+        key = self._key(volume_id, snapshot_id, pool=pool)
         with self._lock:
-            return MemoryReader(self._content(volume_id, snapshot_id), self._lock)
+            return MemoryReader(self._image(key), self._lock)
 
     @faulty
     def open_writer(self, volume_id: str, *, pool: str) -> VolumeWriter:
-        self._require_pool(pool)
+        key = self._key(volume_id, pool=pool)
         with self._lock:
-            return MemoryWriter(self._volume(volume_id), self._lock, self._require_data_space)
+            return MemoryWriter(self._image(key), self._lock, self._require_data_space)
 
     @faulty
     def changed_extents(
@@ -233,52 +236,71 @@ class MemoryDriver(VolumeDriver):
         *,
         pool: str,
     ) -> list[Extent] | None:
-        self._require_pool(pool)
-        older_key = (require_uuid(volume_id), require_uuid(older_snapshot_id))
+        older_key = self._key(volume_id, older_snapshot_id, pool=pool)
+        newer_key = self._key(volume_id, newer_snapshot_id, pool=pool)
         with self._lock:
-            newer = self._content(volume_id, newer_snapshot_id)
-            older = self._snapshots.get(older_key)
+            newer = self._image(newer_key)
+            older = self._images.get(older_key)
             return None if older is None else older.changed_extents(newer)
 
     @faulty
     def export_hints(self, volume_id: str, *, pool: str) -> Mapping[str, JSON]:
-        self._require_pool(pool)
+        key = self._key(volume_id, pool=pool)
         with self._lock:
-            self._volume(volume_id)
+            self._image(key)
         return {"kind": "memory"}
 
-    # What several acts share; the lock is held
+    # What several acts share
 
-    def _volume(self, volume_id: str) -> Image:
-        image = self._volumes.get(require_uuid(volume_id))
-        if image is None:
-            raise DriverError("The volume is not on its backend.", code=Reason.not_found)
-        return image
+    def _key(self, volume_id: str, snapshot_id: str | None = None, *, pool: str) -> Key:
+        require_pool(pool, self.name)
+        if snapshot_id is not None:
+            require_uuid(snapshot_id)
+        return Key(require_uuid(volume_id), snapshot_id)
 
-    def _snapshot(self, volume_id: str, snapshot_id: str) -> Image:
-        image = self._snapshots.get((require_uuid(volume_id), require_uuid(snapshot_id)))
-        if image is None:
-            raise DriverError("The snapshot is not on its backend.", code=Reason.not_found)
-        return image
+    def _is_made(self, key: Key) -> bool:
+        with self._lock:
+            return key in self._images
 
-    def _content(self, volume_id: str, snapshot_id: str | None) -> Image:
-        return (
-            self._volume(volume_id)
-            if snapshot_id is None
-            else self._snapshot(volume_id, snapshot_id)
-        )
+    def _delete(self, key: Key) -> None:
+        with self._lock:
+            self._drafts.pop(key, None)
+            self._images.pop(key, None)
 
-    def _copy(self, source: Image, size_bytes: int, on_progress: Progress) -> Image:
-        self._require_space(size_bytes=size_bytes, data_bytes=source.data_bytes)
-        on_progress(size_bytes, size_bytes)
-        return source.copy(size_bytes)
+    def _copy(
+        self, source: Key, target: Key, on_progress: Progress, *, size_gib: int | None = None
+    ) -> None:
+        with self._lock:
+            image = self._image(source)
+            size_bytes = image.size_bytes
+            if size_gib is not None:
+                size_bytes = require_size(size_gib, at_least_bytes=size_bytes)
+            self._require_space(size_bytes=size_bytes, data_bytes=image.data_bytes)
+            draft = self._drafts[target] = image.copy(size_bytes)
+        try:
+            on_progress(size_bytes, size_bytes)
+            with self._lock:
+                if self._drafts.get(target) is not draft:
+                    raise overtaken()
+                self._images[target] = draft
+        finally:
+            with self._lock:
+                if self._drafts.get(target) is draft:
+                    del self._drafts[target]
+
+    # What holds the lock already
+
+    def _image(self, key: Key) -> Image:
+        try:
+            return self._images[key]
+        except KeyError:
+            raise missing("snapshot" if key.snapshot_id else "volume") from None
 
     def _free_bytes(self) -> int:
-        with self._lock:
-            images = [*self._volumes.values(), *self._snapshots.values()]
-            taken_bytes = sum(
-                image.data_bytes if self.options.thin else image.size_bytes for image in images
-            )
+        images = [*self._images.values(), *self._drafts.values()]
+        taken_bytes = sum(
+            image.data_bytes if self.options.thin else image.size_bytes for image in images
+        )
         return max(0, int(self.options.capacity_gib * GIB) - taken_bytes)
 
     def _require_space(self, *, size_bytes: int, data_bytes: int) -> None:
@@ -292,9 +314,3 @@ class MemoryDriver(VolumeDriver):
         """Raise `no_space` when a volume cannot take this much more data."""
         if self.options.thin and self._free_bytes() < data_bytes:
             raise DriverError("The simulated backend has no space left.", code=Reason.no_space)
-
-    def _require_pool(self, pool: str) -> None:
-        if pool != self.name:
-            raise DriverError(
-                "The backend has no such pool.", code=Reason.invalid, detail=f"pool {pool!r}"
-            )
