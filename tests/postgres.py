@@ -9,6 +9,7 @@ as `postgres` or `nobody`. Its data is in /var/tmp, where any user gets at it.
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -73,16 +74,10 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._folder)
 
-    def url(self, database: str = "postgres") -> str:
-        """The `DATABASE_URL` of a database."""
-        return f"postgresql://{USER}@{quote(str(self._folder), safe='')}/{database}"
-
-    def create_database(self, name: str) -> str:
-        """Make an empty database and return its URL."""
-        with closing(psycopg2.connect(self.url())) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(f'CREATE DATABASE "{name}"')
-        return self.url(name)
+    @property
+    def url(self) -> str:
+        """The `DATABASE_URL` of its first database, which is empty."""
+        return f"postgresql://{USER}@{quote(str(self._folder), safe='')}/postgres"
 
     def start(self) -> None:
         """Start it, also after `kill`; return once it answers."""
@@ -112,7 +107,7 @@ class PostgresServer:
 
     def _answers(self) -> bool:
         with suppress(psycopg2.OperationalError):
-            psycopg2.connect(self.url()).close()
+            psycopg2.connect(self.url).close()
             return True
         return False
 
@@ -136,6 +131,15 @@ class PostgresServer:
 
     def _explain(self, what: str) -> str:
         return f"{what}:\n{self._log.read_text(errors='replace')}"
+
+
+def create_database(url: str) -> str:
+    """Make an empty database on the server of `url`; return the URL of the new one."""
+    name = f"khoi_{secrets.token_hex(6)}"
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
 def _find_programs() -> Path:
@@ -175,7 +179,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] != ["--"] or not arguments[1:]:
         raise SystemExit("usage: python -m tests.postgres -- COMMAND [ARGUMENT …]")
     with PostgresServer() as server:
-        environment = {**os.environ, "DATABASE_URL": server.url()}
+        environment = {**os.environ, "DATABASE_URL": server.url}
         with subprocess.Popen(arguments[1:], env=environment) as command:
             while True:
                 # Ctrl-C reaches the command too: let it end as it wants to.

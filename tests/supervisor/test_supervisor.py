@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 60
+from tests.processes import eventually, is_running
 
 
 class Toys:
@@ -66,22 +65,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Toys]]:
         toys.process.wait()
 
 
-def lives(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-
-
 def test_starts_again_what_is_killed_and_ends_what_it_left(start):
     toys = start(("a", "WORKER", "good"), ("b", "WORKER", "good"))
     toys.read_until("ready")
@@ -90,8 +73,8 @@ def test_starts_again_what_is_killed_and_ends_what_it_left(start):
     *_, notice = toys.read_until("notice")
     assert notice == "notice a was killed by SIGKILL; it starts again in 0.5 s."
     eventually(lambda: len(toys.lives("a")) == 2)
-    assert not lives(companion)
-    assert lives(toys.lives("a")[1][0])
+    assert not is_running(companion)
+    assert is_running(toys.lives("a")[1][0])
     assert len(toys.lives("b")) == 1
 
 
@@ -110,7 +93,7 @@ def test_leaves_no_service_when_it_is_killed_itself(start):
     toys.read_until("ready")
     services = [toys.lives(name)[0][0] for name in "ab"]
     toys.process.kill()
-    eventually(lambda: not any(map(lives, services)))
+    eventually(lambda: not any(map(is_running, services)))
     for _, companion in toys.lives("a") + toys.lives("b"):
         os.kill(companion, signal.SIGKILL)  # what `subprocess` started is not ours to end
 
@@ -134,7 +117,7 @@ def test_stops_in_order(start, number):
         "stopped broker",
     ]
     assert not any(
-        lives(pid) for name in ("broker", "worker", "web") for pid in toys.lives(name)[0]
+        is_running(pid) for name in ("broker", "worker", "web") for pid in toys.lives(name)[0]
     )
 
 
@@ -143,7 +126,7 @@ def test_does_not_wait_for_ever_for_what_ignores_a_stop(start):
     toys.read_until("ready")
     toys.process.send_signal(signal.SIGTERM)
     assert toys.read_rest() == ["stopped stubborn", "stopped broker"]
-    assert not any(map(lives, toys.lives("stubborn")[0]))
+    assert not any(map(is_running, toys.lives("stubborn")[0]))
 
 
 def test_ignores_a_signal_that_it_was_started_to_ignore(start):
