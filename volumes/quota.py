@@ -43,18 +43,24 @@ def growth_charges(type_name: str, added_gib: int) -> dict[str, int]:
     return {"gigabytes": added_gib, f"gigabytes_{type_name}": added_gib}
 
 
-def limits_of(project_id: str, resources: list[str] | None = None) -> dict[str, int]:
+def limits_of(project_id: str) -> dict[str, int]:
     """The limits in force: the project's own, else the admin's default, else the built-in one."""
     rows = QuotaLimit.objects.filter(project_id__in=["", project_id]).order_by("project_id")
-    if resources is not None:
-        rows = rows.filter(resource__in=resources)
     # The default rows come first, so the project's own replace them.
     return DEFAULTS | dict(rows.values_list("resource", "limit"))
 
 
-def take(project_id: str, charges: Mapping[str, int], *, column: str = "in_use") -> None:
-    """Add `charges` to a project's usage, or raise `OverLimit` and add nothing."""
-    limits = limits_of(project_id, [*charges])
+def take(
+    project_id: str,
+    charges: Mapping[str, int],
+    *,
+    limits: Mapping[str, int],
+    column: str = "in_use",
+) -> None:
+    """Add `charges` to a project's usage, or raise `OverLimit` and add nothing.
+
+    `limits` are those in force, which the caller may have looked at already.
+    """
     usages = _locked(project_id, charges)
     for resource, charge in charges.items():
         usage, limit = usages[resource], limits.get(resource, UNLIMITED)

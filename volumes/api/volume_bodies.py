@@ -36,8 +36,8 @@ class NotYet(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages = {"unsupported": "{what} is not supported."}
 
-    def __init__(self, what: str) -> None:
-        super().__init__(required=False, allow_null=True, write_only=True)
+    def __init__(self, what: str, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
         self.what = what
 
     def to_internal_value(self, data: object) -> None:

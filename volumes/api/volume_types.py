@@ -47,8 +47,8 @@ class CreateType(Body):
 
     name = NameField(allow_blank=False)
     description = Description()
-    is_public = named("os-volume-type-access:is_public", BooleanLike(default=True))
-    extra_specs = MetadataField(default=dict)
+    is_public = named("os-volume-type-access:is_public", BooleanLike(required=False))
+    extra_specs = MetadataField(required=False)
 
 
 class UpdateType(Body):

@@ -19,7 +19,11 @@ def ensure_default_type() -> VolumeType:
 
 
 def create_type(
-    *, name: str, description: str | None, is_public: bool, extra_specs: Mapping[str, str]
+    *,
+    name: str,
+    description: str | None = None,
+    is_public: bool = True,
+    extra_specs: Mapping[str, str] | None = None,
 ) -> VolumeType:
     """Make a type; 409 when the name is taken."""
     try:
@@ -28,7 +32,7 @@ def create_type(
                 name=name,
                 description=description,
                 is_public=is_public,
-                extra_specs=dict(extra_specs),
+                extra_specs=dict(extra_specs or {}),
             )
     except IntegrityError:
         raise Conflict(f"Volume Type {name} already exists.") from None

@@ -42,8 +42,10 @@ def create_volume(
     assert caller.project_id is not None
     _check_zone(availability_zone)
     with transaction.atomic():
-        _check_size(caller.project_id, size_gib)
-        quota.take(caller.project_id, quota.volume_charges(volume_type.name, size_gib))
+        limits = quota.limits_of(caller.project_id)
+        _check_size(size_gib, limits)
+        charges = quota.volume_charges(volume_type.name, size_gib)
+        quota.take(caller.project_id, charges, limits=limits)
         volume = Volume.objects.create(
             project_id=caller.project_id,
             user_id=caller.user_id,
@@ -71,8 +73,8 @@ def _check_zone(zone: str | None) -> None:
         raise BadRequest(f"Availability zone '{zone}' is invalid: no service is in it.")
 
 
-def _check_size(project_id: str, size_gib: int) -> None:
-    limit = quota.limits_of(project_id, ["per_volume_gigabytes"])["per_volume_gigabytes"]
+def _check_size(size_gib: int, limits: Mapping[str, int]) -> None:
+    limit = limits["per_volume_gigabytes"]
     if limit != quota.UNLIMITED and size_gib > limit:
         raise BadRequest(f"size: {size_gib} GiB is more than the {limit} GiB that one volume may.")
 
@@ -207,7 +209,8 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
         )
     growth = quota.growth_charges(volume.volume_type.name, new_size_gib - volume.size_gib)
     with transaction.atomic():
-        _check_size(volume.project_id, new_size_gib)
+        limits = quota.limits_of(volume.project_id)
+        _check_size(new_size_gib, limits)
         operation = open_operation(
             kind="volume.extend",
             resource=volume,
@@ -222,7 +225,7 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
             operation=operation,
             where=Q(size_gib=volume.size_gib, pool__isnull=False),
         )
-        quota.take(volume.project_id, growth, column="reserved")
+        quota.take(volume.project_id, growth, limits=limits, column="reserved")
 
 
 def reset_status(

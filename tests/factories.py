@@ -1,0 +1,106 @@
+"""Rows for tests: `VolumeFactory(size_gib=5)` is a volume that exists, with all it needs."""
+
+from datetime import timedelta
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from storage_project.identity.models import Project, User
+from storage_project.operations.models import Message, Operation
+from volumes.models import Pool, Service, Volume, VolumeType
+
+
+class ProjectFactory(DjangoModelFactory[Project]):
+    class Meta:
+        model = Project
+
+    name = factory.Sequence("project-{}".format)
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A user without a password and without a role."""
+
+    class Meta:
+        model = User
+
+    name = factory.Sequence("user-{}".format)
+    password = "!"
+
+
+class ServiceFactory(DjangoModelFactory[Service]):
+    """A backend's worker, alive."""
+
+    class Meta:
+        model = Service
+
+    binary = "cinder-volume"
+    host = factory.Sequence("host@backend-{}".format)
+    availability_zone = "nova"
+    heartbeat_at = factory.LazyFunction(timezone.now)
+
+
+class PoolFactory(DjangoModelFactory[Pool]):
+    class Meta:
+        model = Pool
+
+    service = factory.SubFactory(ServiceFactory)
+    name = factory.Sequence("pool-{}".format)
+    backend = factory.LazyAttribute(lambda pool: pool.service.host.partition("@")[2])
+    total_gib = 1000.0
+    free_gib = 900.0
+    thin = True
+    max_over_subscription_ratio = 20.0
+    reserved_percentage = 0
+    preference = 0
+
+
+class VolumeTypeFactory(DjangoModelFactory[VolumeType]):
+    class Meta:
+        model = VolumeType
+
+    name = factory.Sequence("type-{}".format)
+
+
+class VolumeFactory(DjangoModelFactory[Volume]):
+    """An available volume in a pool. Neither quota nor the pool's allocation know of it."""
+
+    class Meta:
+        model = Volume
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    name = factory.Sequence("volume-{}".format)
+    size_gib = 1
+    status = "available"
+    volume_type = factory.SubFactory(VolumeTypeFactory)
+    pool = factory.SubFactory(PoolFactory)
+    availability_zone = "nova"
+
+
+class OperationFactory(DjangoModelFactory[Operation]):
+    """A `volume.create` that nobody has claimed yet."""
+
+    class Meta:
+        model = Operation
+
+    kind = "volume.create"
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    request_id = factory.Faker("uuid4")
+    resource_type = "volume"
+    resource_id = factory.Faker("uuid4")
+    deadline_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+class MessageFactory(DjangoModelFactory[Message]):
+    class Meta:
+        model = Message
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    request_id = factory.Faker("uuid4")
+    resource_type = "volume"
+    resource_id = factory.Faker("uuid4")
+    code = "no_backend"
+    sentence = "The scheduler found no place for it."
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=30))
