@@ -6,6 +6,7 @@
         group_id = since("3.13", serializers.UUIDField())
         host = admin_only(named("os-vol-host-attr:host", serializers.CharField()))
         links = LinksField("volumes")
+        replication_status = Constant(None)
         metadata = serializers.SerializerMethodField()
 
         def get_metadata(self, volume: Volume) -> dict[str, str]: ...
@@ -62,6 +63,14 @@ class BooleanText(serializers.BooleanField):
         return "true" if value else "false"
 
 
+class Constant(serializers.Field[Any, Any, Any, Any]):
+    """The same for every object: what clients read everywhere and nothing here can change."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(read_only=True)
+        self.value = value
+
+
 class LinksField(serializers.ListField):
     """The self and bookmark links of a resource that lives in a collection of this name."""
 
@@ -95,6 +104,8 @@ class Plan(NamedTuple):
     read: Callable[[Any], tuple[Any, ...]]
     # Position in that tuple and what makes JSON of the value there.
     conversions: tuple[tuple[int, Getter], ...]
+    # What is the same for every object.
+    constants: dict[str, Any]
     # Names and makers of getters for what is computed from the whole object.
     computed: tuple[tuple[str, Callable[["Representation"], Getter]], ...]
 
@@ -142,7 +153,9 @@ class Representation(serializers.Serializer[Any]):
     def renderer(cls, request: ResourceRequest) -> Callable[[Any], dict[str, Any]]:
         """The function that shows one object to the caller of this request."""
         is_admin: bool = getattr(request.auth, "is_admin", False)
-        names, read, conversions, computed = compile_plan(cls, request.microversion, is_admin)
+        names, read, conversions, constants, computed = compile_plan(
+            cls, request.microversion, is_admin
+        )
         representation = cls()
         representation.request = request
         getters = [(name, bind(representation)) for name, bind in computed]
@@ -152,6 +165,7 @@ class Representation(serializers.Serializer[Any]):
             for position, convert in conversions:
                 values[position] = convert(values[position])
             shown = dict(zip(names, values, strict=True))
+            shown.update(constants)
             for name, getter in getters:
                 shown[name] = getter(row)
             return shown
@@ -164,9 +178,13 @@ def compile_plan(cls: type[Representation], version: Microversion, is_admin: boo
     """Decide once what `cls` shows at `version`; the number of plans is bounded by both."""
     attributes: list[tuple[str, str]] = []
     conversions: list[tuple[int, Getter]] = []
+    constants: dict[str, Any] = {}
     computed: list[tuple[str, Callable[[Representation], Getter]]] = []
     for name, field in cls._declared_fields.items():
         if not gate_of(field).admits(version, is_admin=is_admin):
+            continue
+        if isinstance(field, Constant):
+            constants[name] = field.value
             continue
         if bind := computed_getter(name, field):
             computed.append((name, bind))
@@ -175,7 +193,8 @@ def compile_plan(cls: type[Representation], version: Microversion, is_admin: boo
             conversions.append((len(attributes), convert))
         attributes.append((name, field.source or name))
     names, sources = zip(*attributes, strict=True) if attributes else ((), ())
-    return Plan(names, read_attributes(sources), tuple(conversions), tuple(computed))
+    read = read_attributes(sources)
+    return Plan(names, read, tuple(conversions), constants, tuple(computed))
 
 
 def read_attributes(sources: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:

@@ -54,6 +54,10 @@ class ResourceSchema(AutoSchema):
         handler = getattr(self.view, self.method.lower())
         return cleandoc(handler.__doc__ or type(self.view).__doc__ or "")
 
+    def get_summary(self) -> str:
+        """The first sentence of the description."""
+        return self.get_description().partition("\n\n")[0].partition(". ")[0].replace("\n", " ")
+
     def get_auth(self) -> list[dict[str, Any]]:
         return list(SECURITY) if self.view.authentication_classes else []
 

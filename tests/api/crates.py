@@ -39,7 +39,7 @@ from storage_project.api.input_fields import (
     Text,
 )
 from storage_project.api.paging import paginate
-from storage_project.api.representation import BooleanText, LinksField, Representation
+from storage_project.api.representation import BooleanText, Constant, LinksField, Representation
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.versions import Microversion
 from storage_project.api.views import ResourceView
@@ -81,6 +81,7 @@ class CrateRepresentation(CrateSummary):
     group_id = since("3.13", serializers.UUIDField())
     old_name = until("3.20", serializers.CharField(source="name"))
     project_id = admin_only(named("os-crate-attr:project", serializers.CharField()))
+    parent_id = since("3.13", Constant(None))
     metadata = serializers.DictField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()

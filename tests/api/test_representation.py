@@ -46,6 +46,7 @@ def test_values_are_ready_for_json() -> None:
     assert shown["group_id"] is None
     assert shown["metadata"] == {"k": "v"}
     assert shown["label"] == "apples, 3 GiB"
+    assert shown["parent_id"] is None
 
 
 def test_links_lead_where_the_client_came_from(settings: Any) -> None:
@@ -75,7 +76,7 @@ def test_fields_come_and_go_at_their_microversions(
     version: str, group: bool, old_name: bool
 ) -> None:
     shown = CrateRepresentation.render(CRATE, ask(Microversion.parse(version)))
-    assert ("group_id" in shown) is group
+    assert ("group_id" in shown) is ("parent_id" in shown) is group
     assert ("old_name" in shown) is old_name
 
 

@@ -1,7 +1,7 @@
 // Sends the forms of a page as the JSON requests that a program would send, and shows the answers.
 "use strict";
 
-const ADDRESS = /(https?:\/\/[^\s"]+)/;
+const ADDRESS = /(https?:\/\/[^\s"\\]+)/;
 
 for (const form of document.querySelectorAll("form[data-auto-submit]")) {
   form.addEventListener("change", () => {
@@ -54,6 +54,16 @@ async function send(form) {
   };
 }
 
+// Where a click on an address leads; null for bookmarks, which have no version and no page.
+function findPage(text) {
+  const address = new URL(text);
+  if (address.host !== location.host) return address;
+  if (!/^\/(v3|identity)\b/.test(address.pathname)) return null;
+  const microversion = new URLSearchParams(location.search).get("microversion");
+  if (microversion) address.searchParams.set("microversion", microversion);
+  return address;
+}
+
 function show(form, { status, text, good }) {
   const output = form.querySelector("output");
   const badge = document.createElement("span");
@@ -61,15 +71,18 @@ function show(form, { status, text, good }) {
   badge.textContent = status;
   output.replaceChildren(badge);
   if (text) {
-    const document_ = document.createElement("pre");
+    const listing = document.createElement("pre");
     // Odd parts are the addresses.
     text.split(ADDRESS).forEach((part, index) => {
-      if (index % 2 === 0) return document_.append(part);
+      if (index % 2 === 0) return listing.append(part);
+      const page = findPage(part);
+      if (page === null) return listing.append(part);
       const link = document.createElement("a");
-      link.href = link.textContent = part;
-      document_.append(link);
+      link.href = page;
+      link.textContent = part;
+      listing.append(link);
     });
-    output.append(document_);
+    output.append(listing);
   }
   output.hidden = false;
   output.scrollIntoView({ block: "nearest" });
