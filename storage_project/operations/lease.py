@@ -14,13 +14,14 @@ from pathlib import Path
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Q
+from django.db.models.functions import Now
 
+from storage_project.operations import statements
 from storage_project.operations.models import Operation
 from storage_project.operations.returning import update_returning
 from storage_project.operations.run import PATIENCE_S, Run
-from storage_project.operations.states import ACTIVE, PLACED, Status
+from storage_project.operations.states import PLACED, Status
 
 LEASE_S = 30
 BEAT_S = 10
@@ -62,21 +63,14 @@ def claim(operation_id: str, step: str, queue: str | None = None) -> Operation |
     With `queue`, a placed step is only taken if that is where it belongs now: a late message in the
     queue of a backend that has been given up must not run there.
     """
-    due = Operation.objects.filter(FREE, pk=operation_id, step=step, status__in=ACTIVE)
-    if queue is not None and step in PLACED:
-        due = due.filter(provision_queue=queue)
-    claimed = update_returning(
-        due,
+    return statements.claim(
+        operation_id,
+        step,
         owner=owner(),
-        status=Status.RUNNING,
-        fence=F("fence") + 1,
-        attempts=F("attempts") + 1,
-        lease_until=Now() + timedelta(seconds=LEASE_S),
-        deadline_at=Now() + timedelta(seconds=LEASE_S + PATIENCE_S),
-        started_at=Coalesce("started_at", Now()),
-        updated_at=Now(),
+        lease_s=LEASE_S,
+        patience_s=PATIENCE_S,
+        queue=queue if step in PLACED else None,
     )
-    return claimed[0] if claimed else None
 
 
 def release_dead_leases(node: str) -> int:

@@ -69,8 +69,11 @@ class Operation(models.Model):
 
     class Meta:
         indexes = [
+            # Nothing that a step changes is in an index, so that PostgreSQL need not touch any.
             models.Index(
-                fields=["ring_after"], condition=Q(status__in=ACTIVE), name="operation_due"
+                fields=["created_at"],
+                condition=Q(finished_at__isnull=True),
+                name="operation_active",
             ),
             models.Index(fields=["resource_id", "created_at"], name="operation_resource"),
             models.Index(fields=["project_id", "-created_at", "-id"], name="operation_project"),

@@ -10,6 +10,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from storage_project.operations import statements
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.models import Event, Operation
 from storage_project.operations.states import Status, Step, following
@@ -59,19 +60,23 @@ class Run:
         """
         with transaction.atomic():
             yield
-            self.write("done", **self._step_done())
-        self.committed = True
+            self.step_done()
 
     def step_done(self) -> None:
-        """The step is done and had nothing to write: one statement, which needs no transaction."""
-        self.write("done", **self._step_done())
-        self.committed = True
-
-    def _step_done(self) -> dict[str, Any]:
+        """Give the lease back with the step done: one statement, all that some steps need."""
         step = following(Step(self.operation.step))
-        if step is Step.DONE:
-            return {"step": step, "status": Status.SUCCEEDED, "finished_at": Now()}
-        return self.at_step(step, ring_in_s=FIRST_RING_S)
+        done = statements.step_done(
+            self.operation,
+            step,
+            notes=self.notes,
+            timeline=self._timeline("done"),
+            queue=self.provision_queue,
+            ring_in_s=FIRST_RING_S,
+            patience_s=PATIENCE_S,
+        )
+        if not done:
+            raise Fenced
+        self.committed = True
 
     def at_step(self, step: Step, *, ring_in_s: float) -> dict[str, Any]:
         """The values of an operation that waits for `step`, rung afresh after `ring_in_s`."""
@@ -89,6 +94,21 @@ class Run:
 
         `outcome` and `note` become the timeline's entry of this go at the step.
         """
+        changed = Operation.objects.filter(
+            pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
+        ).update(
+            owner="",
+            lease_until=None,
+            timeline=self._timeline(outcome, note),
+            notes=self.notes,
+            provision_queue=self.provision_queue,
+            updated_at=Now(),
+            **values,
+        )
+        if not changed:
+            raise Fenced
+
+    def _timeline(self, outcome: str, note: str = "") -> list[Event]:
         event = Event(
             at=timezone.now().isoformat(timespec="milliseconds"),
             step=self.operation.step,
@@ -97,19 +117,7 @@ class Run:
             worker=self.operation.owner.partition("/")[0],
             note=note,
         )
-        changed = Operation.objects.filter(
-            pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
-        ).update(
-            owner="",
-            lease_until=None,
-            timeline=[*self.operation.timeline, event],
-            notes=self.notes,
-            provision_queue=self.provision_queue,
-            updated_at=Now(),
-            **values,
-        )
-        if not changed:
-            raise Fenced
+        return [*self.operation.timeline, event]
 
     def keep_going(self) -> None:
         """Call between chunks of long work: raises when it should not be gone on with."""
