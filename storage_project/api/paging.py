@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet, Subquery
 from django.db.models.expressions import OrderBy
 
 from storage_project.api.faults import SHOWN_LENGTH, BadRequest
@@ -165,6 +165,10 @@ def is_nullable(queryset: QuerySet[Row], column: str) -> bool:
 def beyond_marker(queryset: QuerySet[Row], order: Sequence[SortKey], marker: str) -> Q:
     """The condition for the rows after the marker's: later in the first column, or the same there
     and later in the second, and so on.
+
+    The database compares with its own copy of the marker's values: on SQLite a time is text, and
+    the text of `Now()` has fewer digits than what Python makes of it, so as Python's value the
+    marker would come before itself.
     """
     try:
         values = queryset.filter(pk=marker).values_list(*(key.column for key in order)).first()
@@ -172,6 +176,11 @@ def beyond_marker(queryset: QuerySet[Row], order: Sequence[SortKey], marker: str
         values = None
     if values is None:
         raise BadRequest(f"marker {marker[:SHOWN_LENGTH]} could not be found.")
+    own = queryset.model._default_manager.filter(pk=marker)
+    values = [
+        None if value is None else Subquery(own.values(key.column))
+        for key, value in zip(order, values, strict=True)
+    ]
     beyond, same = Q(pk__in=[]), Q()
     for key, value in zip(order, values, strict=True):
         after = key.after(value)

@@ -299,6 +299,20 @@ class TestList:
             address = links[0]["href"] if links else ""
         assert seen == [f"volume {n}" for n in range(1, 6)]
 
+    def test_pages_of_what_clients_made(self, member: Account) -> None:
+        """Their times are the database's own, not Python's."""
+        client = member.client()
+        made = [
+            client.post("/v3/volumes", {"volume": {"size": 1}}).json()["volume"]["id"]
+            for _ in range(4)
+        ]
+        seen, address = [], "/v3/volumes?limit=1"
+        while address and len(seen) <= len(made):
+            page = client.get(address).json()
+            seen += [volume["id"] for volume in page["volumes"]]
+            address = page["volumes_links"][0]["href"] if "volumes_links" in page else ""
+        assert sorted(seen) == sorted(made)
+
     @pytest.mark.parametrize(
         ("query", "found"),
         [
