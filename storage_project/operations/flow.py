@@ -106,7 +106,8 @@ def advance(
     target = to or move.targets[0]
     if target not in move.targets:
         raise ValueError(f"{row.flow.resource}.{move_name} does not lead to {target}")
-    was = row.status
+    # Where only one status leads on, the row need not be read to know what it was.
+    was = min(move.sources) if len(move.sources) == 1 else row.status
     sources = {was} & move.sources
     model = cast("type[models.Model]", type(row))
     changed = (

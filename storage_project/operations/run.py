@@ -20,6 +20,8 @@ FIRST_RING_S = 3
 # How long a step may wait for a worker before the operation is given up.
 PATIENCE_S = 600
 
+GONE = "It does not exist any more."
+
 
 class Fenced(Exception):  # noqa: N818 - not an error: somebody else goes on with the operation
     """The lease is lost; nothing of what this worker wanted to write was written."""
@@ -46,11 +48,28 @@ class Run:
 
     @cached_property
     def resource(self) -> Any:
-        """The row that the operation is about; `StepError` when it is gone."""
-        row = self._resources.filter(pk=self.operation.resource_id).first()
+        """The row that the operation is about, read when first asked for."""
+        return self.load()
+
+    def load(self, *related: str) -> Any:
+        """Read that row, with rows it refers to in the same query; `StepError` when it is gone."""
+        rows = self._resources.select_related(*related) if related else self._resources
+        row = rows.filter(pk=self.operation.resource_id).first()
         if row is None:
-            raise StepError(Code.CHANGED_MEANWHILE, "It does not exist any more.")
+            raise StepError(Code.CHANGED_MEANWHILE, GONE)
         return row
+
+    @property
+    def reference(self) -> Any:
+        """That row by its id alone, for moving its status: nothing is read."""
+        return self._resources.model.from_db("default", ["id"], [self.operation.resource_id])
+
+    def require_status(self, status: str) -> None:
+        """Raise `StepError` unless the row still is what it was when the request was accepted."""
+        rows = self._resources.filter(pk=self.operation.resource_id)
+        now = rows.values_list("status", flat=True).first()
+        if now != status:
+            raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {now}." if now else GONE)
 
     @contextmanager
     def commit(self) -> Iterator[None]:

@@ -80,7 +80,12 @@ def claim(
         and_queue="" if queue is None else "AND provision_queue = %(queue)s",
         columns=", ".join(COLUMNS),
     )
-    parameters: dict[str, Any] = {"id": _key(operation_id), "step": step, "owner": owner, "queue": queue}
+    parameters: dict[str, Any] = {
+        "id": _key(operation_id),
+        "step": step,
+        "owner": owner,
+        "queue": queue,
+    }
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         row = cursor.fetchone()

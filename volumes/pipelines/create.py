@@ -29,14 +29,12 @@ pipeline = Pipeline("volume.create", model=Volume)
 
 @pipeline.validate
 def validate(run: Run) -> None:
-    volume: Volume = run.resource
-    if volume.status != "creating":
-        raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {volume.status}.")
+    run.require_status("creating")
 
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("volume_type")
     request = VolumeRequest(
         size_gib=volume.size_gib,
         availability_zone=volume.availability_zone,
@@ -53,7 +51,7 @@ def schedule(run: Run) -> None:
 
 @pipeline.provision
 def provision(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("pool")
     pool = placed(volume)
     open_backend(pool.backend).create_volume(str(volume.pk), volume.size_gib, pool=pool.name)
 
@@ -61,12 +59,12 @@ def provision(run: Run) -> None:
 @pipeline.report
 def report(run: Run) -> None:
     with run.commit():
-        advance(run.resource, "created", operation=run.operation)
+        advance(run.reference, "created", operation=run.operation)
 
 
 @pipeline.undo
 def undo(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("pool")
     pool = placed(volume)
     open_backend(pool.backend).delete_volume(str(volume.pk), pool=pool.name)
 

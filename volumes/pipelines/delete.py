@@ -24,23 +24,21 @@ pipeline = Pipeline("volume.delete", model=Volume)
 
 @pipeline.validate
 def validate(run: Run) -> None:
-    volume: Volume = run.resource
-    if volume.status != "deleting":
-        raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {volume.status}.")
-    others = Operation.objects.filter(resource_id=volume.pk, status__in=ACTIVE)
+    run.require_status("deleting")
+    others = Operation.objects.filter(resource_id=run.operation.resource_id, status__in=ACTIVE)
     if other := others.exclude(pk=run.operation.pk).first():
         raise NotYet(f"waits for {other.kind} {other.pk} to stop")
 
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    pool = run.resource.pool
+    pool = run.load("pool__service").pool
     run.provision_queue = queue_of(pool.host) if pool else CONTROL_QUEUE
 
 
 @pipeline.provision
 def provision(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("pool")
     if volume.pool:
         open_backend(volume.pool.backend).delete_volume(str(volume.pk), pool=volume.pool.name)
 
@@ -48,7 +46,7 @@ def provision(run: Run) -> None:
 @pipeline.report
 def report(run: Run) -> None:
     with run.commit():
-        remove_row(run.resource, operation=run.operation)
+        remove_row(run.load("volume_type"), operation=run.operation)
 
 
 @pipeline.failed

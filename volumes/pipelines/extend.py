@@ -24,14 +24,12 @@ pipeline = Pipeline("volume.extend", model=Volume)
 
 @pipeline.validate
 def validate(run: Run) -> None:
-    volume: Volume = run.resource
-    if volume.status != "extending":
-        raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {volume.status}.")
+    run.require_status("extending")
 
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("pool__service")
     pool = state_of(placed(volume), up=True)
     growth_gib = _growth_gib(run, volume)
     refusal = lacks_space(VolumeRequest(size_gib=growth_gib), pool)
@@ -45,7 +43,7 @@ def schedule(run: Run) -> None:
 
 @pipeline.provision
 def provision(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("pool")
     pool = placed(volume)
     open_backend(pool.backend).extend_volume(
         str(volume.pk), run.arguments["new_size_gib"], pool=pool.name
@@ -54,7 +52,7 @@ def provision(run: Run) -> None:
 
 @pipeline.report
 def report(run: Run) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("volume_type")
     charges = quota.growth_charges(volume.volume_type.name, _growth_gib(run, volume))
     with run.commit():
         advance(volume, "extended", operation=run.operation, size_gib=run.arguments["new_size_gib"])
@@ -63,7 +61,7 @@ def report(run: Run) -> None:
 
 @pipeline.failed
 def fail(run: Run, error: StepError) -> None:
-    volume: Volume = run.resource
+    volume: Volume = run.load("volume_type")
     growth_gib = _growth_gib(run, volume)
     quota.give_back(
         volume.project_id,
