@@ -68,9 +68,9 @@ def insist(act: Callable[[], None]) -> None:
 class Bench:
     """A driver with its pool filled in, and shorthands for content."""
 
-    def __init__(self, driver: VolumeDriver) -> None:
+    def __init__(self, driver: VolumeDriver, pool: str | None = None) -> None:
         self.driver = driver
-        self.pool = driver.stats()[0].name
+        self.pool = pool or driver.stats()[0].name
 
     def __getattr__(self, act: str) -> Callable:
         method = getattr(self.driver, act)
