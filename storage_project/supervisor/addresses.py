@@ -59,6 +59,6 @@ def _listen(variable: str, default: int) -> socket.socket:
         return socket.create_server((host, int(text)), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            f"{variable}: cannot listen on {host} port {text}: {error.strerror}. "
+            f"{variable}: cannot listen on {host} port {text}: {os.strerror(error.errno or 0)}. "
             f"Another program may have it; set {variable} to a free port."
         ) from error

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from storage_project.logs import configure_logging
@@ -62,41 +63,51 @@ def fork(name: str, body: Callable[[], None], *, log: Log | None, closing: Itera
 
     The child closes the descriptors `closing`, and never returns into its parent's code.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     output = log.open() if log else None
     pid = os.fork()
     if pid == 0:
-        _live(name, body, output, closing)
+        exit_code = 1
+        try:
+            exit_code = _live(name, body, output, closing)
+        finally:
+            os._exit(exit_code)  # never back into its parent's code, whatever went wrong
     if output is not None:
         os.close(output)
     return Child(name, pid, log)
 
 
-def _live(name: str, body: Callable[[], None], output: int | None, closing: Iterable[int]) -> None:
-    """Be the child, to the end: what the parent had set up for itself is dropped first."""
-    exit_code = 1
+def _live(name: str, body: Callable[[], None], output: int | None, closing: Iterable[int]) -> int:
+    """Be the child, to the end, and return its exit code.
+
+    What its parent had set up for itself is dropped first.
+    """
+    os.setsid()
+    prctl.name_process(name)
+    atexit._clear()
+    for descriptor in closing:
+        os.close(descriptor)
+    if output is not None:
+        _redirect(output)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
-        os.setsid()
-        prctl.name_process(name)
-        atexit._clear()
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for descriptor in closing:
-            os.close(descriptor)
-        if output is not None:
-            _redirect(output)
         body()
         exit_code = 0
     except SystemExit as error:
         exit_code = _exit_code(error)
     except BaseException:  # noqa: BLE001 - the outermost frame of this process
+        exit_code = 1
         traceback.print_exc()
-    finally:
-        # What the interpreter does when a program ends; Flower saves its state here.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
+    # As the interpreter does when a program ends; Flower saves its state here.
+    atexit._run_exitfuncs()
+    _flush()
+    return exit_code
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the terminal may be gone
+            stream.flush()
 
 
 def _redirect(output: int) -> None:

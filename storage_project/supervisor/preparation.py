@@ -11,10 +11,13 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
+from drivers.errors import ConfigurationError
 from storage_project.celery import app
+from storage_project.config import configuration
 from storage_project.identity.models import Role
 from storage_project.identity.services import ensure_project, ensure_user, grant_role
 from storage_project.supervisor.clouds import Account, write_clouds
+from volumes.backends import open_backend
 from volumes.services.types import ensure_default_type
 
 DEFAULT_CONFIGURATION = Path(__file__).with_name("default_storage.toml")
@@ -23,17 +26,23 @@ PREPARATION_LOCK = 0x6B686F69
 
 
 def prepare_files(*, auth_url: str) -> list[Account]:
-    """Write the configuration and `clouds.yaml` where there is none; return the first accounts."""
+    """Write the configuration and `clouds.yaml` where there is none; return the first accounts.
+
+    `ConfigurationError` when what is there cannot be read.
+    """
     if not settings.STORAGE_CONFIG.exists():
         shutil.copyfile(DEFAULT_CONFIGURATION, settings.STORAGE_CONFIG)
+    configuration()
     return write_clouds(settings.STORAGE_HOME / "clouds.yaml", auth_url=auth_url)
 
 
 def prepare_services(accounts: Sequence[Account]) -> None:
     """Bring everything to what this version expects. Any number of times, on any number of hosts.
 
-    Ends the process with a sentence when the database or the broker does not answer.
+    Ends the process with a sentence when the configuration asks for what no driver knows, or the
+    database or the broker does not answer.
     """
+    _require_drivers()
     _require_broker()
     try:
         with _one_at_a_time():
@@ -69,6 +78,14 @@ def _one_at_a_time() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARATION_LOCK])
+
+
+def _require_drivers() -> None:
+    try:
+        for name in configuration().backends:
+            open_backend(name)
+    except ConfigurationError as error:
+        sys.exit(str(error))
 
 
 def _require_broker() -> None:

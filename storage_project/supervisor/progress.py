@@ -1,6 +1,7 @@
 """Shows what `up` does: a list that moves on a terminal, elsewhere a line per event."""
 
 import time
+from contextlib import suppress
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -40,14 +41,14 @@ class Progress:
             ("✓ ", "green"), f"{name:<16}", (f"{took_s:.1f} s", "dim")
         )
         if self._live is None:
-            self.console.print(f"{name}: ready after {took_s:.1f} s")
+            self._say(f"{name}: ready after {took_s:.1f} s")
         self._draw()
 
     def stopped(self, name: str) -> None:
-        self.console.print(f"{name}: stopped", style="dim", highlight=False)
+        self._say(f"{name}: stopped", style="dim")
 
     def notice(self, sentence: str) -> None:
-        self.console.print(sentence, style="yellow", highlight=False)
+        self._say(sentence, style="yellow")
 
     def breathe(self) -> float:
         self._draw()
@@ -59,6 +60,10 @@ class Progress:
             self._live.stop()
             self._live = None
         self._lines.clear()
+
+    def _say(self, text: str, style: str = "") -> None:
+        with suppress(OSError):  # the terminal may be gone, and there is still work to do
+            self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def _draw(self) -> None:
         if self._live:

@@ -144,3 +144,13 @@ def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(start):
     assert lines[at + 1] == "I was not made for this"
     assert "stopped good" in lines
     assert not any(line.startswith("notice") for line in lines)
+
+
+def test_a_second_request_to_stop_is_an_urgent_one(start):
+    toys = start(("patient", "WORKER", "patient"), ("broker", "BROKER", "good"))
+    toys.read_until("ready")
+    toys.process.send_signal(signal.SIGINT)
+    eventually(lambda: "patient asked" in (toys.home / "diary").read_text())
+    toys.process.send_signal(signal.SIGINT)
+    assert toys.read_rest() == ["stopped patient", "stopped broker"]
+    assert not any(map(is_running, toys.lives("patient")[0]))

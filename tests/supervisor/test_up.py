@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+from celery import Celery
+from django.conf import settings
 
 from tests.processes import descendants, eventually, is_running, pss_mib
 from tests.supervisor.running import Up, own_database
@@ -30,6 +32,7 @@ SERVICES = [
     "dispatch",
     "flower",
 ]
+WORKERS = [name for name in SERVICES if name.startswith(("control", "volume", "data"))]
 STOP_ORDER = ["web", "dispatch", "control", "flower", "broker"]
 
 
@@ -134,6 +137,17 @@ def test_what_is_killed_comes_back(up, name):
         eventually(lambda: request(f"{up.flower_url}/healthcheck") == 200, "an answer")
 
 
+def test_the_workers_work_on_after_all_that(up):
+    # Also those whose connection to the broker was cut.
+    app = Celery(broker=f"redis+socket://{up.home / 'run' / 'broker.sock'}")
+    nodes = {f"{name}@{settings.STORAGE_HOST}" for name in WORKERS}
+
+    def answering() -> set[str]:
+        return {node for answer in app.control.ping(timeout=1) for node in answer}
+
+    eventually(lambda: answering() == nodes, "an answer of every worker")
+
+
 def test_ctrl_c_stops_all_in_order(tmp_path):
     up = Up(tmp_path, **own_database())
     up.wait_until_up()
@@ -167,6 +181,21 @@ def test_a_wrong_configuration_is_named_by_its_key(tmp_path):
     up = Up(tmp_path)
     assert up.wait() == 1
     assert up.output.splitlines()[-1].startswith("CommandError: backends.fast.workers: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('driver = "fill"\npath = "a"', "there is no volume driver 'fill'; did you mean file?"),
+        ('driver = "file"\npth = "a"', "backends.fast.pth: unknown key; did you mean path?"),
+    ],
+)
+def test_a_backend_that_no_driver_can_serve_is_named(tmp_path, table, sentence):
+    (tmp_path / "storage.toml").write_text(f"[backends.fast]\n{table}\n")
+    up = Up(tmp_path)
+    assert up.wait() == 1
+    assert sentence in up.output
+    assert "Traceback" not in up.output
 
 
 def test_a_port_in_use_is_named_by_its_setting(tmp_path):

@@ -17,7 +17,7 @@ from storage_project.supervisor.supervisor import Supervisor
 # A leader with a child in its group, which outlives a killed leader unless somebody ends it.
 TOY = """
 import os, signal, subprocess, sys
-name, home, stubborn = sys.argv[1], sys.argv[2], sys.argv[3] == "stubborn"
+name, home, ends_when_asked = sys.argv[1], sys.argv[2], sys.argv[3] == "good"
 companion = subprocess.Popen(["sleep", "600"])
 
 def write(what):
@@ -26,7 +26,7 @@ def write(what):
 
 def stop(*_):
     write("asked")
-    if not stubborn:
+    if ends_when_asked:
         companion.kill()
         sys.exit(0)
 
@@ -69,14 +69,15 @@ def wait_for_start(home: Path, name: str) -> None:
 
 
 def toy(home: Path, name: str, order: str, kind: str) -> Service:
-    """A service of this kind: good, stubborn (ignores SIGTERM) or dying."""
+    """A service of this kind: good, dying, stubborn (ignores a request to stop) or, if also the
+    supervisor waits long for it, patient."""
     code = [DYING] if kind == "dying" else [TOY, name, str(home), kind]
     return Service(
         name=name,
         argv=[sys.executable, "-c", *code],
         stop_order=StopOrder[order],
         wait_until_ready=partial(wait_for_start, home, name),
-        stop_within_s=0.5 if kind == "stubborn" else 30,
+        stop_within_s=0.5 if kind == "stubborn" else 600,
     )
 
 

@@ -6,7 +6,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from drivers.errors import ConfigurationError
-from storage_project.config import configuration
 from storage_project.supervisor.addresses import DEFAULT_STORAGE_PORT, Address
 from storage_project.supervisor.preparation import prepare_files, prepare_services
 
@@ -18,7 +17,6 @@ class Command(BaseCommand):
         url = settings.STORAGE_PUBLIC_URL or Address("127.0.0.1", DEFAULT_STORAGE_PORT).url
         try:
             accounts = prepare_files(auth_url=f"{url}/identity/v3")
-            configuration()
         except ConfigurationError as error:
             raise CommandError(str(error)) from error
         prepare_services(accounts)

@@ -26,11 +26,11 @@ class Command(BaseCommand):
 def greet(console: Console, stack: Stack) -> None:
     """Say where everything is, and how to sign in."""
     lines = [
-        ("API", f"{stack.url}/v3/"),
-        ("Admin", f"{stack.url}/admin/"),
-        ("Documentation", f"{stack.url}/docs/"),
+        ("API", f"{stack.api.url}/v3/"),
+        ("Admin", f"{stack.api.url}/admin/"),
+        ("Documentation", f"{stack.api.url}/docs/"),
         *((f"Sign in as {each.name}", each.password) for each in stack.accounts),
-        ("Flower", stack.flower_url),
+        ("Flower", stack.flower.url),
         ("Sign in to Flower", stack.flower_sign_in.replace(":", "  ", 1)),
         ("Clients", f"export OS_CLIENT_CONFIG_FILE={stack.clouds}"),
         ("", "openstack --os-cloud demo volume create --size 1 first"),
