@@ -39,6 +39,7 @@ CALLER = Caller(
 
 def measure(stack: Stack, report: Report) -> None:
     """Start the workers, run the rounds, report medians and their ratio."""
+    report.title("Pipelines, PostgreSQL")
     stack.start_worker("control", queue="control", processes=2, include="tests.benchmarks.noop")
     stack.start_worker(
         "volume-memory", queue="volume.box@memory", processes=1, include="tests.benchmarks.noop"

@@ -18,12 +18,13 @@ class Report:
         sys.stdout.flush()
 
     def ratio(self, what: str, value: float, *, at_least: float) -> None:
-        self._bounded(what, f"{value:.2f}", value >= at_least, f"at least {at_least}")
+        self.bound(what, f"{value:.2f}", value >= at_least, f"at least {at_least}")
 
     def figure(self, what: str, value: float, unit: str, *, at_most: float) -> None:
-        self._bounded(what, f"{value:.1f} {unit}", value <= at_most, f"at most {at_most:g} {unit}")
+        self.bound(what, f"{value:.1f} {unit}", value <= at_most, f"at most {at_most:g} {unit}")
 
-    def _bounded(self, what: str, shown: str, reached: bool, bound: str) -> None:
+    def bound(self, what: str, shown: str, reached: bool, bound: str) -> None:
+        """A figure as shown, with the bound in words and whether it was reached."""
         self.line(what, f"{shown} ({bound}: {'reached' if reached else 'MISSED'})")
         if not reached:
             self.missed.append(what)
