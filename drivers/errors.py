@@ -1,6 +1,8 @@
 """The two ways to say no: an act that failed, and a configuration that is wrong."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
 
 class Reason(StrEnum):
@@ -35,6 +37,11 @@ class DriverError(Exception):
 
     def __repr__(self) -> str:
         return f"DriverError({self.sentence!r}, code={self.code.value}, detail={self.detail!r})"
+
+    def __reduce__(self) -> tuple[Callable[[str], "DriverError"], tuple[str]]:
+        # Keyword arguments are lost by default when an error travels between processes.
+        remade = partial(type(self), code=self.code, retryable=self.retryable, detail=self.detail)
+        return remade, (self.sentence,)
 
 
 class ConfigurationError(Exception):

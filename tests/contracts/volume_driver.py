@@ -118,15 +118,15 @@ A = bytes([0xA5]) * BLOCK
 B = bytes([0x5A]) * BLOCK
 SOME = {0: A, 300 * MIB: B, GIB - BLOCK: A}
 
-BAD_IDS = {
-    "empty": "",
-    "path": "../volumes/8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f",
-    "wildcard": "*",
-    "without dashes": "8c9f1d3e2a4b4c5d8e6f7a8b9c0d1e2f",
-    "upper case": "8C9F1D3E-2A4B-4C5D-8E6F-7A8B9C0D1E2F",
-    "in braces": "{8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f}",
-    "with more": "8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f\n",
-}
+BAD_IDS = [
+    "",
+    "*",
+    "../volumes/8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f",
+    "8c9f1d3e2a4b4c5d8e6f7a8b9c0d1e2f",
+    "8C9F1D3E-2A4B-4C5D-8E6F-7A8B9C0D1E2F",
+    "{8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f}",
+    "8c9f1d3e-2a4b-4c5d-8e6f-7a8b9c0d1e2f\n",
+]
 
 # Every act that is told an id, with the ids of things that need not exist.
 ACTS_WITH_IDS = {
@@ -203,12 +203,12 @@ class VolumeDriverContract:
         assert bench.content(volume_id) == bench.content(volume_id, snapshot_id) == SOME
 
     @pytest.mark.parametrize("act", ACTS_WITH_IDS)
-    @pytest.mark.parametrize("bad_id", BAD_IDS.values(), ids=BAD_IDS)
-    def test_an_id_that_is_no_uuid_is_refused(self, bench, act, bad_id):
-        with pytest.raises(DriverError) as caught:
-            ACTS_WITH_IDS[act](bench, bad_id)
-        assert caught.value.code == Reason.invalid
-        assert not caught.value.retryable
+    def test_an_id_that_is_no_uuid_is_refused(self, bench, act):
+        for bad_id in BAD_IDS:
+            with pytest.raises(DriverError) as caught:
+                ACTS_WITH_IDS[act](bench, bad_id)
+            assert caught.value.code == Reason.invalid
+            assert not caught.value.retryable
 
     @pytest.mark.parametrize("act", ACTS_WITH_IDS)
     def test_an_unknown_pool_is_refused(self, bench, act):
