@@ -1,5 +1,7 @@
 """`/types/{id}/extra_specs`: what a type demands of the pool that takes its volumes."""
 
+from typing import Any
+
 from rest_framework.response import Response
 
 from storage_project.api.bodies import Body
@@ -31,6 +33,16 @@ class WriteExtraSpecs(Body):
     extra_specs = MetadataField()
 
 
+class WriteExtraSpec(Body):
+    """The extra spec that the address names, and no other: `{"<key>": "<value>"}`."""
+
+    example = {"volume_backend_name": "fast"}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        extra_spec: dict[str, str] = MetadataField().run_validation(data)
+        return extra_spec
+
+
 class ExtraSpecsView(ResourceView):
     """All extra specs of a type. POST adds to them."""
 
@@ -50,7 +62,7 @@ class ExtraSpecsView(ResourceView):
 
 
 class ExtraSpecView(ResourceView):
-    """One extra spec. PUT takes `{"<key>": "<value>"}`."""
+    """One extra spec."""
 
     name = "Extra spec"
     policies = {
@@ -58,6 +70,7 @@ class ExtraSpecView(ResourceView):
         "PUT": "extra_specs:update",
         "DELETE": "extra_specs:delete",
     }
+    bodies = {"PUT": WriteExtraSpec}
 
     def get(self, request: ResourceRequest, type_id: str, key: str) -> Response:
         volume_type = selectors.get_type(request.auth, type_id)
@@ -67,10 +80,10 @@ class ExtraSpecView(ResourceView):
         return Response({key: extra_specs[key]})
 
     def put(self, request: ResourceRequest, type_id: str, key: str) -> Response:
-        extra_spec = MetadataField().run_validation(request.data)
+        volume_type = selectors.get_type(request.auth, type_id)
+        extra_spec = self.read(request)
         if extra_spec.keys() != {key}:
             raise BadRequest("The body must hold the key in the address, and no other.")
-        volume_type = selectors.get_type(request.auth, type_id)
         services.set_extra_specs(volume_type=volume_type, extra_specs=extra_spec)
         return Response(extra_spec)
 

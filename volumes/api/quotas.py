@@ -12,6 +12,7 @@ from storage_project.api.parameters import read_flag
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.views import ResourceView
 from storage_project.identity.policy import allows
+from storage_project.identity.selectors import find_project
 from volumes import selectors
 from volumes.services import quotas as services
 
@@ -48,11 +49,14 @@ class UpdateQuotaClass(Body):
 
 
 class QuotaView(ResourceView):
-    """What is about one project; another's is nobody's business but an administrator's."""
+    """What is about one project: the caller's own, or, for an administrator, any that exists."""
 
     def check_quota_project(self, request: ResourceRequest, project_id: str) -> None:
-        if project_id != request.auth.project_id and not allows(request.auth, "quota:show_other"):
-            raise NotFound("Project", project_id)
+        if project_id == request.auth.project_id:
+            return
+        if allows(request.auth, "quota:show_other") and find_project(project_id=project_id):
+            return
+        raise NotFound("Project", project_id)
 
     def show(self, project_id: str, resources: dict[str, Any]) -> Response:
         return Response({"quota_set": {"id": project_id, **resources}})
@@ -73,10 +77,12 @@ class QuotasView(QuotaView):
 
     def put(self, request: ResourceRequest, quota_project_id: str) -> Response:
         limits = self.read(request)["quota_set"]
+        self.check_quota_project(request, quota_project_id)
         services.set_limits(project_id=quota_project_id, limits=limits)
         return Response({"quota_set": selectors.quota_limits(quota_project_id)})
 
     def delete(self, request: ResourceRequest, quota_project_id: str) -> Response:
+        self.check_quota_project(request, quota_project_id)
         services.delete_limits(project_id=quota_project_id)
         return Response(status=200)
 

@@ -13,6 +13,7 @@ from storage_project.api.representation import Representation
 from storage_project.api.requests import ResourceRequest
 from storage_project.api.views import ResourceView
 from volumes import selectors
+from volumes.backends import BINARY as BACKEND_BINARY
 from volumes.models import Service
 from volumes.services import services
 
@@ -33,7 +34,7 @@ class ServiceRepresentation(Representation):
     state = serializers.SerializerMethodField()
     updated_at = serializers.DateTimeField(source="heartbeat_at")
     disabled_reason = serializers.SerializerMethodField()
-    backend_state = since("3.49", serializers.SerializerMethodField("get_state"))
+    backend_state = since("3.49", serializers.SerializerMethodField())
     cluster = since("3.7", serializers.SerializerMethodField("get_null"))
     replication_status = since("3.7", serializers.SerializerMethodField("get_null"))
     active_backend_id = since("3.7", serializers.SerializerMethodField("get_null"))
@@ -45,6 +46,10 @@ class ServiceRepresentation(Representation):
     def get_state(self, service: Any) -> str:
         """`is_up` is what the selector adds to each row."""
         return "up" if service.is_up else "down"
+
+    def get_backend_state(self, service: Any) -> str | None:
+        """Of a backend's worker: it tells how the backend stands, or is not up."""
+        return self.get_state(service) if service.binary == BACKEND_BINARY else None
 
     def get_disabled_reason(self, service: Service) -> str | None:
         return service.disabled_reason or None

@@ -102,10 +102,10 @@ class MetadataItemView(ResourceView):
         return Response({"meta": {key: metadata[key]}})
 
     def put(self, request: ResourceRequest, volume_id: str, key: str) -> Response:
+        volume = selectors.get_volume(request.auth, volume_id)
         item = self.read(request)["meta"]
         if item.keys() != {key}:
             raise BadRequest("meta: must hold the key in the address, and no other.")
-        volume = selectors.get_volume(request.auth, volume_id)
         services.set_metadata(volume=volume, metadata=item, replace=False)
         return Response({"meta": item})
 

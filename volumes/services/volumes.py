@@ -124,12 +124,13 @@ def delete_metadata(*, volume: Volume, key: str) -> None:
 
 def set_bootable(*, volume: Volume, bootable: bool) -> None:
     """Say whether a server may boot from a volume."""
-    _change(volume, "set bootable", unless=("deleting",), bootable=bootable)
+    _change(volume, "set the bootable flag of", unless=("deleting",), bootable=bootable)
 
 
 def set_readonly(*, volume: Volume, readonly: bool) -> None:
     """Say whether a volume is to be attached for reading only; 400 unless it is available."""
-    _change(volume, "set readonly", unless=set(STATUSES) - {"available"}, readonly=readonly)
+    elsewhere = set(STATUSES) - {"available"}
+    _change(volume, "set the readonly flag of", unless=elsewhere, readonly=readonly)
 
 
 def _lock(volume: Volume) -> Volume:

@@ -64,6 +64,13 @@ class TestQuotaSets:
         assert member.client().put(address, {"quota_set": {"volumes": -1}}).status_code == 403
         assert member.client().delete(address).status_code == 403
 
+    def test_of_a_project_that_exists(self, admin: Account) -> None:
+        """A name in place of the id would set limits that count for nobody."""
+        address = f"/v3/os-quota-sets/{admin.project.name}"
+        assert admin.client().get(address).status_code == 404
+        assert admin.client().put(address, {"quota_set": {"volumes": 3}}).status_code == 404
+        assert admin.client().delete(address).status_code == 404
+
     def test_defaults(self, member: Account, admin: Account, address: str) -> None:
         classes = "/v3/os-quota-class-sets/default"
         response = admin.client().put(classes, {"quota_class_set": {"volumes": 77}})
