@@ -20,7 +20,12 @@ FIRST_RING_S = 3
 # How long a step may wait for a worker before the operation is given up.
 PATIENCE_S = 600
 
-GONE = "It does not exist any more."
+
+class GoneError(StepError):
+    """The row that the operation is about has been deleted."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.CHANGED_MEANWHILE, "It does not exist any more.")
 
 
 class Fenced(Exception):  # noqa: N818 - not an error: somebody else goes on with the operation
@@ -52,11 +57,11 @@ class Run:
         return self.load()
 
     def load(self, *related: str) -> Any:
-        """Read that row, with rows it refers to in the same query; `StepError` when it is gone."""
+        """Read that row, with rows it refers to in the same query; or `GoneError`."""
         rows = self._resources.select_related(*related) if related else self._resources
         row = rows.filter(pk=self.operation.resource_id).first()
         if row is None:
-            raise StepError(Code.CHANGED_MEANWHILE, GONE)
+            raise GoneError
         return row
 
     @property
@@ -68,8 +73,10 @@ class Run:
         """Raise `StepError` unless the row still is what it was when the request was accepted."""
         rows = self._resources.filter(pk=self.operation.resource_id)
         now = rows.values_list("status", flat=True).first()
+        if now is None:
+            raise GoneError
         if now != status:
-            raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {now}." if now else GONE)
+            raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {now}.")
 
     @contextmanager
     def commit(self) -> Iterator[None]:

@@ -4,6 +4,8 @@ This is the engine's middle, and knows no Celery: `tasks.py` calls `run_step` fr
 dispatcher calls `give_up`, and the tests call both.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from storage_project.operations.lease import claim, heartbeat
 from storage_project.operations.messages import Code, NotYet, StepError, as_step_error
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
-from storage_project.operations.run import Fenced, Run
+from storage_project.operations.run import Fenced, GoneError, Run
 from storage_project.operations.states import Status, Step
 from storage_project.operations.wakeup import ring_the_dispatcher
 
@@ -67,11 +69,26 @@ def run_step(operation_id: str, step: Step, *, queue: str | None = None) -> Deli
             request_id=operation.request_id,
         ),
     ):
-        try:
-            return Delivery(_run_claimed(run, pipeline, step), run.provision_queue)
-        except Fenced:
-            log.warning("fenced off: another worker has the operation")
-            return Delivery(Outcome.NOT_MINE)
+        outcome = _guarded(lambda: _run_claimed(run, pipeline, step))
+        return Delivery(outcome, run.provision_queue)
+
+
+def _guarded(act: Callable[[], Outcome]) -> Outcome:
+    """Let nothing but database errors out of a go at an operation.
+
+    After any error the lease runs out and the operation is rung again. So one whose way back has a
+    defect stops nobody else, and ends by itself once that is mended.
+    """
+    try:
+        return act()
+    except Fenced:
+        log.warning("fenced off: another worker has the operation")
+        return Outcome.NOT_MINE
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("an operation could not be ended")
+        return Outcome.LATER
 
 
 def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
@@ -209,7 +226,8 @@ def _settle(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
     outcome = Outcome.CANCELLED if error.code is Code.CANCELLED else Outcome.FAILED
     assert pipeline.on_failed is not None
     with transaction.atomic():
-        pipeline.on_failed(run, error)
+        with suppress(GoneError):
+            pipeline.on_failed(run, error)
         Message.objects.create(
             project_id=operation.project_id,
             request_id=operation.request_id,
@@ -244,28 +262,30 @@ def give_up(operation: Operation, error: StepError) -> Outcome:
         return Outcome.NOT_MINE
     pipeline = pipelines()[claimed.kind]
     run = pipeline.take_up(claimed)
-    step = Step(claimed.step)
-    begun = pipeline.begun(step, claimed.attempts - 1)
-    try:
-        if error.code is Code.CANCELLED and begun and pipeline.on_undo is None:
-            # It was begun a moment ago, and is not cancelled half way.
-            run.write(
-                Outcome.LATER,
-                "too late to cancel",
-                status=Status.PENDING,
-                attempts=claimed.attempts - 1,
-                ring_after=Now(),
-            )
-            return Outcome.NOT_MINE
-        if not begun:
-            if step is Step.PROVISION:
-                return _go_elsewhere_or_settle(run, pipeline, error)
-            return _settle(run, pipeline, error)
-        if step is Step.UNDO:
-            return _settle_unclean(run, pipeline, _recorded_error(claimed))
-        if error.code is not Code.CANCELLED or pipeline.on_undo is None:
-            return _settle_unclean(run, pipeline, error)
-        _ring_undo(run, error, attempts=0, wait_s=0)
-        return Outcome.LATER
-    except Fenced:
+    return _guarded(lambda: _give_up_claimed(run, pipeline, error))
+
+
+def _give_up_claimed(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
+    operation = run.operation
+    step = Step(operation.step)
+    begun = pipeline.begun(step, operation.attempts - 1)
+    if error.code is Code.CANCELLED and begun and pipeline.on_undo is None:
+        # It was begun a moment ago, and is not cancelled half way.
+        run.write(
+            Outcome.LATER,
+            "too late to cancel",
+            status=Status.PENDING,
+            attempts=operation.attempts - 1,
+            ring_after=Now(),
+        )
         return Outcome.NOT_MINE
+    if not begun:
+        if step is Step.PROVISION:
+            return _go_elsewhere_or_settle(run, pipeline, error)
+        return _settle(run, pipeline, error)
+    if step is Step.UNDO:
+        return _settle_unclean(run, pipeline, _recorded_error(operation))
+    if error.code is not Code.CANCELLED or pipeline.on_undo is None:
+        return _settle_unclean(run, pipeline, error)
+    _ring_undo(run, error, attempts=0, wait_s=0)
+    return Outcome.LATER
