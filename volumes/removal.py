@@ -8,9 +8,12 @@ from volumes.pools import release_room
 
 
 def remove_row(volume: Volume, *, operation: Operation | None = None) -> None:
-    """Delete the row if its status is still what `volume` says; in the caller's transaction."""
+    """Delete the row if it is still as `volume` says; in the caller's transaction."""
     was = volume.status
-    deleted, _ = Volume.objects.filter(pk=volume.pk, status=was).delete()
+    as_seen = Volume.objects.filter(
+        pk=volume.pk, status=was, pool=volume.pool_id, size_gib=volume.size_gib
+    )
+    deleted, _ = as_seen.delete()
     if not deleted:
         raise StateConflict(f"Volume {volume.pk} has changed meanwhile.", 409)
     if volume.pool_id is not None:

@@ -36,6 +36,7 @@ STATUSES = (
     "error_managing_deleting",
     "error_reverting",
 )
+SETTLED = tuple(status for status in STATUSES if status not in TRANSITIONAL)
 
 VOLUME = Flow.of(
     "volume",
@@ -47,7 +48,7 @@ VOLUME = Flow.of(
         "delete": (DELETABLE, "deleting"),
         "force_delete": (set(STATUSES) - {"deleting"}, "deleting"),
         "fail_delete": (["deleting"], "error_deleting"),
-        "keep": (["deleting"], DELETABLE),
+        "keep": (["deleting"], SETTLED),
         "extend": (["available"], "extending"),
         "extended": (["extending"], "available"),
         "fail_extend": (["extending"], "error_extending"),

@@ -22,7 +22,7 @@ from storage_project.operations.messages import Code, NotYet, StepError, as_step
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.run import Fenced, GoneError, Run
-from storage_project.operations.states import Status, Step
+from storage_project.operations.states import ACTIVE, Status, Step
 from storage_project.operations.wakeup import ring_the_dispatcher
 
 MESSAGE_LIFETIME = timedelta(days=30)
@@ -100,6 +100,8 @@ def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
             return _undo(run, pipeline, _recorded_error(operation))
         if operation.cancel_requested and pipeline.may_cancel(step, operation.attempts - 1):
             raise StepError(Code.CANCELLED)
+        if step is Step.VALIDATE:
+            _wait_for_others(run)
         pipeline.steps[step](run)
         if not run.committed:
             run.step_done()
@@ -122,6 +124,13 @@ def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
 def _translated(run: Run, error: DriverError) -> StepError:
     log.warning("the driver failed", error=str(error), detail=error.detail)
     return as_step_error(error, run.operation.provision_queue.partition(".")[2])
+
+
+def _wait_for_others(run: Run) -> None:
+    waits_for = run.arguments.get("waits_for", ())
+    other = Operation.objects.filter(pk__in=waits_for, status__in=ACTIVE).first()
+    if other:
+        raise NotYet(f"waits for {other.kind} {other.pk} to end")
 
 
 def _wait(run: Run, wait: NotYet) -> Outcome:

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from storage_project.api.faults import Conflict
@@ -17,13 +19,29 @@ from storage_project.operations.wakeup import ring_the_dispatcher
 
 
 def open_operation(
-    *, kind: str, resource: Flowing, project_id: str, caller: Caller, **arguments: Any
+    *,
+    kind: str,
+    resource: Flowing,
+    project_id: str,
+    caller: Caller,
+    waits: bool = False,
+    **arguments: Any,
 ) -> Operation:
     """Write the operation that will do `kind` to `resource`, in the caller's transaction.
 
     That row is the promise of a 202: from its commit on, the request will end, whatever dies.
+    Raises `Conflict` while another operation is still at work on the resource, unless this one
+    `waits` until those have ended.
     """
     assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
+    others = active_operations(resource.pk)
+    if waits:
+        arguments["waits_for"] = [str(other.pk) for other in others]
+    elif other := others.first():
+        raise Conflict(
+            f"{resource.flow.resource.capitalize()} {resource.pk} is still being worked on, by "
+            f"{other.kind} {other.pk}."
+        )
     operation = Operation.objects.create(
         kind=pipelines()[kind].kind,
         project_id=project_id,
@@ -36,6 +54,11 @@ def open_operation(
     )
     ring_the_dispatcher()
     return operation
+
+
+def active_operations(resource_id: UUID) -> "QuerySet[Operation]":
+    """The operations on a resource that have not ended."""
+    return Operation.objects.filter(resource_id=resource_id, status__in=ACTIVE)
 
 
 def cancel_operation(*, operation: Operation) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -12,8 +12,7 @@ from storage_project.api.faults import BadRequest, NotFound, PreconditionFailed
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance, record
 from storage_project.operations.models import Operation
-from storage_project.operations.services import open_operation
-from storage_project.operations.states import ACTIVE
+from storage_project.operations.services import active_operations, open_operation
 from volumes import quota
 from volumes.models import Service, Volume, VolumeType
 from volumes.removal import remove_row
@@ -79,7 +78,7 @@ def _check_size(size_gib: int, limits: Mapping[str, int]) -> None:
         raise BadRequest(f"size: {size_gib} GiB is more than the {limit} GiB that one volume may.")
 
 
-def _placement_hints(hints: Mapping[str, Any]) -> dict[str, list[str]]:
+def _placement_hints(hints: Mapping[str, Any]) -> dict[str, Any]:
     """The hints that the scheduler knows, each as a list of volume ids; others are ignored."""
     known = {name: hints[name] for name in ("same_host", "different_host") if hints.get(name)}
     return {
@@ -134,7 +133,7 @@ def set_readonly(*, volume: Volume, readonly: bool) -> None:
 
 
 def _lock(volume: Volume) -> Volume:
-    locked = Volume.objects.select_for_update().only("metadata").filter(pk=volume.pk).first()
+    locked = Volume.objects.select_for_update().filter(pk=volume.pk).first()
     if locked is None:
         raise NotFound("Volume", volume.pk)
     return locked
@@ -172,23 +171,22 @@ def delete_volume(*, volume: Volume, caller: Caller) -> None:
 def force_delete_volume(*, volume: Volume, caller: Caller) -> None:
     """Delete a volume in whatever state it is; what works on it is told to stop first."""
     with transaction.atomic():
-        if volume.status == "deleting" and _active_operations(volume).exists():
+        volume = _lock(volume)
+        active = active_operations(volume.pk)
+        if volume.status == "deleting" and active.filter(kind="volume.delete").exists():
             return  # it is being deleted already
         if _gone_at_once(volume):
             remove_row(volume)
             return
-        _active_operations(volume).update(cancel_requested=True, updated_at=Now())
         operation = _open_delete(volume, caller)
         if volume.status != "deleting":
             advance(volume, "force_delete", operation=operation, where=DETACHED & NOT_MIGRATING)
+        # After the volume, as the commits of steps do: else the two could wait for each other.
+        active.exclude(kind="volume.delete").update(cancel_requested=True, updated_at=Now())
 
 
 def _gone_at_once(volume: Volume) -> bool:
-    return volume.pool_id is None and not _active_operations(volume).exists()
-
-
-def _active_operations(volume: Volume) -> "QuerySet[Operation]":
-    return Operation.objects.filter(resource_id=volume.pk, status__in=ACTIVE)
+    return volume.pool_id is None and not active_operations(volume.pk).exists()
 
 
 def _open_delete(volume: Volume, caller: Caller) -> Operation:
@@ -197,6 +195,7 @@ def _open_delete(volume: Volume, caller: Caller) -> Operation:
         resource=volume,
         project_id=volume.project_id,
         caller=caller,
+        waits=True,
         was=volume.status,
     )
 
