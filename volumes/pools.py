@@ -65,10 +65,14 @@ def release_room(pool_id: int, size_gib: int, *, volumes: int = 1) -> None:
     )
 
 
-def find_pools(pool_ids: Iterable[int]) -> dict[int, PoolState]:
-    """Pools by id, as they are now."""
-    pools = Pool.objects.select_related("service").annotate(up=POOL_IS_UP)
-    return {pool.pk: state_of(pool, up=pool.up) for pool in pools.filter(pk__in=pool_ids)}
+def lock_pools(pool_ids: Iterable[int]) -> dict[int, PoolState]:
+    """Pools by id, as they are until the transaction ends.
+
+    Who promises room in several locks them first, in the order that everybody takes.
+    """
+    pools = Pool.objects.select_related("service").annotate(up=POOL_IS_UP).filter(pk__in=pool_ids)
+    locked = pools.select_for_update(of=("self",)).order_by("pk")
+    return {pool.pk: state_of(pool, up=pool.up) for pool in locked}
 
 
 def placed(volume: Volume) -> Pool:

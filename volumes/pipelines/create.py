@@ -7,14 +7,14 @@ A pool that fails is cleaned and released, and the next candidate is tried; only
 does the operation fail, with the reason of each.
 """
 
-from storage_project.operations.flow import advance, advance_if_possible
+from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
 from volumes.backends import open_backend
 from volumes.models import Volume
 from volumes.pools import (
-    find_pools,
+    lock_pools,
     placed,
     pool_states,
     queue_of,
@@ -59,7 +59,8 @@ def provision(run: Run) -> None:
 @pipeline.report
 def report(run: Run) -> None:
     with run.commit():
-        advance(run.reference, "created", operation=run.operation)
+        # Where somebody has forced its status elsewhere meanwhile, it is made all the same.
+        advance_if_possible(run.reference, "created", operation=run.operation)
 
 
 @pipeline.undo
@@ -74,7 +75,7 @@ def go_to_next_pool(run: Run, error: StepError) -> StepError | None:
     volume: Volume = run.resource
     failed_pool = placed(volume)
     _refusals(run)[failed_pool.host] = f"failed: {error.sentence}"
-    left = find_pools(run.notes["candidates"])
+    left = lock_pools([failed_pool.pk, *run.notes["candidates"]])
     candidates = [left[pool_id] for pool_id in run.notes["candidates"] if pool_id in left]
     if not _place(run, volume, candidates):
         return StepError(Code.NO_BACKEND, explain_refusals(volume.size_gib, _refusals(run)))
@@ -85,10 +86,10 @@ def go_to_next_pool(run: Run, error: StepError) -> StepError | None:
 @pipeline.failed
 def fail(run: Run, error: StepError) -> None:
     volume: Volume = run.resource
-    if volume.pool_id is not None and not run.left_behind:
-        release_room(volume.pool_id, volume.size_gib)
-        Volume.objects.filter(pk=volume.pk).update(pool=None)
     advance_if_possible(volume, "fail_create", operation=run.operation, note=error.sentence)
+    if volume.pool_id is not None and not run.left_behind:
+        Volume.objects.filter(pk=volume.pk).update(pool=None)
+        release_room(volume.pool_id, volume.size_gib)
 
 
 def _place(run: Run, volume: Volume, candidates: list[PoolState]) -> bool:

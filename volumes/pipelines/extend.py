@@ -8,7 +8,7 @@ The quota of the growth was reserved with the request; the room in the pool is r
 volume cannot be made smaller, so there is no way back once the backend has begun.
 """
 
-from storage_project.operations.flow import advance, advance_if_possible
+from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
@@ -54,24 +54,23 @@ def provision(run: Run) -> None:
 def report(run: Run) -> None:
     volume: Volume = run.load("volume_type")
     charges = quota.growth_charges(volume.volume_type.name, _growth_gib(run, volume))
+    grown = {"size_gib": run.arguments["new_size_gib"]}
     with run.commit():
-        advance(volume, "extended", operation=run.operation, size_gib=run.arguments["new_size_gib"])
+        if not advance_if_possible(volume, "extended", operation=run.operation, **grown):
+            # Somebody has forced its status elsewhere meanwhile; its size is what it is.
+            Volume.objects.filter(pk=volume.pk).update(**grown)
         quota.settle(volume.project_id, charges)
 
 
 @pipeline.failed
 def fail(run: Run, error: StepError) -> None:
     volume: Volume = run.load("volume_type")
-    growth_gib = _growth_gib(run, volume)
-    quota.give_back(
-        volume.project_id,
-        quota.growth_charges(volume.volume_type.name, growth_gib),
-        column="reserved",
-    )
-    if reserved_gib := run.notes.get("reserved_gib"):
-        release_room(placed(volume).pk, reserved_gib, volumes=0)
+    charges = quota.growth_charges(volume.volume_type.name, _growth_gib(run, volume))
     move = "keep_size" if error.code is Code.CANCELLED else "fail_extend"
     advance_if_possible(volume, move, operation=run.operation, note=error.sentence)
+    if reserved_gib := run.notes.get("reserved_gib"):
+        release_room(placed(volume).pk, reserved_gib, volumes=0)
+    quota.give_back(volume.project_id, charges, column="reserved")
 
 
 def _growth_gib(run: Run, volume: Volume) -> int:
