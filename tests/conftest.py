@@ -1,11 +1,30 @@
-"""What holds for every test: with `REQUIRE_ALL=1`, as in CI, one that skips has failed."""
+"""For every test: with `REQUIRE_ALL=1`, as in CI, one that skips has failed.
+
+And for those that need storage: a configuration of their own, a type, a caller, an engine.
+"""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storage_project.config import configuration
+from storage_project.identity.caller import Caller
+from tests.operations.engine import Engine
+from tests.operations.world import World
+from volumes.backends import open_backend, report_backend
+from volumes.models import VolumeType
+from volumes.services.types import ensure_default_type
+
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
+TWO_BACKENDS = """
+[backends.one]
+driver = "memory"
+[backends.two]
+driver = "memory"
+"""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,3 +51,53 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"REQUIRE_ALL is set, and this skips: {report.longrepr}"
+
+
+@pytest.fixture
+def configure(db: None, settings: Any, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Make `STORAGE_CONFIG` hold this TOML; its backends are then opened, checked and reported.
+
+    Paths in it are relative to a home folder that only this test has.
+    """
+
+    def write(toml: str) -> None:
+        settings.STORAGE_HOME = tmp_path
+        settings.STORAGE_CONFIG = tmp_path / "storage.toml"
+        settings.STORAGE_CONFIG.write_text(toml)
+        _forget_configuration()
+        for name in configuration().backends:
+            open_backend(name).check()
+            report_backend(name)
+
+    yield write
+    _forget_configuration()
+
+
+def _forget_configuration() -> None:
+    configuration.cache_clear()
+    open_backend.cache_clear()
+
+
+@pytest.fixture
+def default_type(db: None) -> VolumeType:
+    return ensure_default_type()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """A member of a project."""
+    return Caller(
+        user_id="a" * 32,
+        user_name="demo",
+        project_id="b" * 32,
+        project_name="demo",
+        roles=frozenset({"member"}),
+        request_id="req-test",
+    )
+
+
+@pytest.fixture
+def world(configure: Callable[[str], None], caller: Caller, default_type: VolumeType) -> World:
+    """An engine, and two backends that are simulated."""
+    configure(TWO_BACKENDS)
+    return World(caller, default_type, Engine())

@@ -1,0 +1,27 @@
+"""What most tests of the engine start from."""
+
+from dataclasses import dataclass
+
+from storage_project.identity.caller import Caller
+from tests.operations.engine import Engine
+from volumes.models import Volume, VolumeType
+from volumes.services.volumes import create_volume
+
+
+@dataclass(frozen=True)
+class World:
+    """What a request is made with: somebody, and an engine that brings things to their end."""
+
+    caller: Caller
+    volume_type: VolumeType
+    engine: Engine
+
+    def request_volume(self, *, size_gib: int = 1) -> Volume:
+        """A volume that is only asked for."""
+        return create_volume(caller=self.caller, size_gib=size_gib, volume_type=self.volume_type)
+
+    def volume(self) -> Volume:
+        """A volume that is there."""
+        volume = self.request_volume()
+        self.engine.run()
+        return Volume.objects.get(pk=volume.pk)
