@@ -142,6 +142,8 @@ PIPELINES = [
     "volumes.pipelines.delete",
     "volumes.pipelines.extend",
 ]
+# How long ended operations, and with them the history of what they did, can be looked up.
+OPERATION_RETENTION_DAYS = int(os.environ.get("STORAGE_OPERATION_RETENTION_DAYS", "90"))
 
 AUTH_USER_MODEL = "identity.User"
 AUTHENTICATION_BACKENDS = ["storage_project.identity.authentication.PasswordBackend"]

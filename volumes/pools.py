@@ -14,8 +14,10 @@ from volumes.scheduler.request import PoolState
 DOWN_AFTER = timedelta(seconds=60)
 
 IS_UP = ExpressionWrapper(Q(heartbeat_at__gt=Now() - DOWN_AFTER), output_field=BooleanField())
+# A backend whose driver cannot tell how it stands is not reported, though its worker lives.
 POOL_IS_UP = ExpressionWrapper(
-    Q(service__heartbeat_at__gt=Now() - DOWN_AFTER), output_field=BooleanField()
+    Q(service__heartbeat_at__gt=Now() - DOWN_AFTER, reported_at__gt=Now() - DOWN_AFTER),
+    output_field=BooleanField(),
 )
 
 

@@ -5,7 +5,6 @@ marked `Idempotency-Replayed: true`. The claim of the key, the effect and the an
 transaction: either all of it happened or the key is free. Errors are not kept.
 """
 
-import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.response import Response
 
 from storage_project.api.faults import BadRequest, Unprocessable
@@ -38,7 +38,6 @@ def answer_once(handler: Handler) -> Handler:
             return handler(view, request, **kwargs)
         if not KEY.fullmatch(key):
             raise BadRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
-        IdempotentReply.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()
         with transaction.atomic():
             reply, is_new = claim(key, request)
             if not is_new:
@@ -53,6 +52,11 @@ def answer_once(handler: Handler) -> Handler:
     return post
 
 
+def delete_expired_replies() -> int:
+    """Free the keys that were promised for a day; return how many."""
+    return IdempotentReply.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()[0]
+
+
 def claim(key: str, request: ResourceRequest) -> tuple[IdempotentReply, bool]:
     """Take the key, or wait until who holds it is done and return what they answered."""
     return IdempotentReply.objects.get_or_create(
@@ -64,10 +68,13 @@ def claim(key: str, request: ResourceRequest) -> tuple[IdempotentReply, bool]:
 
 
 def fingerprint(request: ResourceRequest) -> str:
-    """What tells two requests apart: method, address and meaning of the body."""
+    """What tells two requests apart: method, address and meaning of the body.
+
+    Keyed, because a body may hold a password.
+    """
     body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
     address = f"{request.method} {request.get_full_path()}\n".encode()
-    return hashlib.sha256(address + body).hexdigest()
+    return salted_hmac(__name__, address + body, algorithm="sha256").hexdigest()
 
 
 def keep(reply: IdempotentReply, response: Response) -> None:

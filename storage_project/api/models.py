@@ -12,7 +12,7 @@ class IdempotentReply(models.Model):
     project_id = models.CharField(max_length=64)
     user_id = models.CharField(max_length=64)
     key = models.CharField(max_length=255)
-    # SHA-256 of method, address and body: the same key for something else is an error.
+    # Keyed digest of method, address and body: the same key for something else is an error.
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(blank=True)

@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from storage_project.operations.lease import FREE
 from storage_project.operations.messages import Code, StepError
-from storage_project.operations.models import Message, Operation
+from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import pipelines
 from storage_project.operations.returning import update_returning
 from storage_project.operations.runner import give_up
@@ -145,11 +145,6 @@ class Dispatcher:
         for operation in cancelled[:BATCH]:
             if pipelines()[operation.kind].may_cancel(operation.step, operation.attempts):
                 give_up(operation, StepError(Code.CANCELLED))
-
-
-def delete_expired_messages() -> int:
-    """Delete the messages that were promised to last until now, and no longer."""
-    return Message.objects.filter(expires_at__lte=Now()).delete()[0]
 
 
 def queue_depth(app: Celery) -> Depth:

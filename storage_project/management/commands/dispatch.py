@@ -6,10 +6,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from storage_project.api.idempotency import delete_expired_replies
 from storage_project.celery import app
-from storage_project.operations.dispatcher import Dispatcher, delete_expired_messages, queue_depth
+from storage_project.identity.retention import delete_expired_tokens
+from storage_project.operations.dispatcher import Dispatcher, queue_depth
 from storage_project.operations.lease import Node
+from storage_project.operations.retention import delete_expired_messages, delete_old_operations
 from storage_project.operations.tasks import chain_of
+
+CHORES = (
+    delete_expired_messages,
+    delete_old_operations,
+    delete_expired_replies,
+    delete_expired_tokens,
+)
 
 
 class Command(BaseCommand):
@@ -20,7 +30,7 @@ class Command(BaseCommand):
         dispatcher = Dispatcher(
             ring=lambda operation: chain_of(operation).apply_async(),
             depth=queue_depth(app),
-            chores=[delete_expired_messages],
+            chores=CHORES,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stopping.set())
