@@ -88,6 +88,11 @@ def gib(size: float) -> str:
     return f"{size:,.1f}".removesuffix(".0") + " GiB"
 
 
+def gib_of(part: float, whole: float) -> str:
+    """`13 of 60 GiB`."""
+    return f"{gib(part).removesuffix(' GiB')} of {gib(whole)}"
+
+
 def short(row_id: UUID) -> str:
     """The beginning of an id: enough to recognise it, and to search for it."""
     return str(row_id)[:8]
@@ -110,9 +115,9 @@ def list_link(model: type[Model], text: object, **filters: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', list_url(model, **filters), text)
 
 
-def one_line(text: str) -> SafeString | str:
+def one_line(text: str) -> SafeString:
     """As much of a sentence as one line of a list has room for; all of it for who points at it."""
-    return format_html('<span class="one-line" title="{0}">{0}</span>', text) if text else NOTHING
+    return format_html('<span class="one-line" title="{0}">{0}</span>', text)
 
 
 def document(value: object) -> SafeString | str:

@@ -75,7 +75,6 @@ class ConfirmedAction:
             "chosen": chosen,
             "form": form,
             "opts": model_admin.opts,
-            "media": model_admin.media,
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "from_row": FROM_ROW in request.POST,
         }

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from storage_project.console.columns import (
@@ -14,6 +15,7 @@ from storage_project.console.columns import (
     badge,
     document,
     gib,
+    gib_of,
     list_link,
     moment,
     row_link,
@@ -67,7 +69,7 @@ def disable(service: Service, caller: Caller, reason: str) -> None:
 
 @admin.register(Service)
 class ServiceAdmin(EngineRows):
-    list_display = ("__str__", "state", "use", "disabled_reason", "availability_zone", "heartbeat")
+    list_display = ("__str__", "state", "disabled_reason", "availability_zone", "heartbeat")
     list_filter = ("enabled", "binary", "availability_zone")
     search_fields = ("host", "disabled_reason")
     ordering = ("binary", "host")
@@ -76,7 +78,6 @@ class ServiceAdmin(EngineRows):
         "binary",
         "host",
         "state",
-        "use",
         "disabled_reason",
         "availability_zone",
         "heartbeat",
@@ -88,33 +89,28 @@ class ServiceAdmin(EngineRows):
 
     @admin.display(description="state")
     def state(self, service: Any) -> SafeString:
-        return up_badge(service.is_up)
-
-    @admin.display(description="use", ordering="enabled")
-    def use(self, service: Service) -> SafeString:
-        return enabled_badge(service)
+        return state_of_service(service, is_up=service.is_up)
 
     @admin.display(description="last heartbeat", ordering="heartbeat_at")
     def heartbeat(self, service: Service) -> SafeString | str:
         return moment(service.heartbeat_at)
 
 
-def up_badge(is_up: bool) -> SafeString:
-    return badge("up", Tone.GOOD) if is_up else badge("down", Tone.BAD)
-
-
-def enabled_badge(service: Service) -> SafeString:
-    return badge("enabled", Tone.GOOD) if service.enabled else badge("disabled", Tone.WARN)
+def state_of_service(service: Service, *, is_up: bool) -> SafeString:
+    """Whether its heart beats, and whether an operator has switched it off."""
+    up = badge("up", Tone.GOOD) if is_up else badge("down", Tone.BAD)
+    disabled = badge("disabled", Tone.WARN)
+    return up if service.enabled else format_html("{} {}", up, disabled)
 
 
 @admin.register(Pool)
 class PoolAdmin(EngineRows):
-    list_display = ("host", "state", "use", "promised", "written", "room", "volumes_here", "seen")
+    list_display = ("host", "state", "promised", "written", "room", "volumes_here")
     list_filter = ("backend", "service__availability_zone", "thin")
     search_fields = ("name", "service__host")
     ordering = ("service__host", "name")
     fieldsets = (
-        (None, {"fields": ("host", "service_link", "state", "use", "volumes_here", "seen")}),
+        (None, {"fields": ("host", "service_link", "state", "volumes_here", "seen")}),
         ("Room", {"fields": ("promised", "written", "room", "reserved_percentage")}),
         (
             "As configured",
@@ -132,23 +128,19 @@ class PoolAdmin(EngineRows):
 
     @admin.display(description="state")
     def state(self, pool: Any) -> SafeString:
-        return up_badge(pool.is_up)
+        return state_of_service(pool.service, is_up=pool.is_up)
 
-    @admin.display(description="use")
-    def use(self, pool: Pool) -> SafeString:
-        return enabled_badge(pool.service)
-
-    @admin.display(description="promised to volumes")
+    @admin.display(description="promised")
     def promised(self, pool: Any) -> SafeString:
         limit = limit_gib(state_of(pool, up=pool.is_up))
-        return share(pool.allocated_gib, limit, f"{gib(pool.allocated_gib)} of {gib(limit)}")
+        return share(pool.allocated_gib, limit, gib_of(pool.allocated_gib, limit))
 
     @admin.display(description="written")
     def written(self, pool: Pool) -> SafeString:
         used = pool.total_gib - pool.free_gib
-        return share(used, pool.total_gib, f"{gib(used)} of {gib(pool.total_gib)}")
+        return share(used, pool.total_gib, gib_of(used, pool.total_gib))
 
-    @admin.display(description="largest new volume")
+    @admin.display(description="fits at most")
     def room(self, pool: Any) -> str:
         return gib(max(0, room_gib(state_of(pool, up=pool.is_up))))
 

@@ -24,11 +24,11 @@ ALL_PROJECTS = "all projects without one of their own"
 
 @admin.register(QuotaUsage)
 class QuotaUsageAdmin(EngineRows):
-    list_display = ("resource", "project", "in_use", "reserved", "limit", "shown_share")
+    list_display = ("resource", "project", "in_use", "reserved", "shown_share")
     list_filter = (ProjectFilter,)
     ordering = ("project_id", "resource")
     search_fields = ("resource", "=project_id")
-    fields = ("project", "resource", "in_use", "reserved", "limit", "shown_share")
+    fields = ("project", "resource", "in_use", "reserved", "shown_share")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         limits = QuotaLimit.objects.filter(resource=OuterRef("resource")).values("limit")
@@ -37,12 +37,7 @@ class QuotaUsageAdmin(EngineRows):
         rows = super().get_queryset(request)
         return rows.annotate(set_limit=Coalesce(Subquery(own), Subquery(default)))
 
-    @admin.display(description="limit")
-    def limit(self, usage: Any) -> str:
-        limit = _limit_of(usage)
-        return "none" if limit == UNLIMITED else str(limit)
-
-    @admin.display(description="share of the limit")
+    @admin.display(description="of the limit")
     def shown_share(self, usage: Any) -> SafeString | str:
         limit, taken = _limit_of(usage), usage.in_use + usage.reserved
         return "no limit" if limit == UNLIMITED else share(taken, limit, f"{taken} of {limit}")

@@ -51,6 +51,7 @@ class VolumeTypeForm(forms.ModelForm):  # type: ignore[type-arg]  # it has none 
     class Meta:
         model = VolumeType
         fields = ("name", "description", "is_public", "extra_specs")
+        widgets = {"description": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})}
 
 
 @confirmed(

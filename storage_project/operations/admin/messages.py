@@ -22,7 +22,7 @@ class CodeFilter(WordFilter):
 
 @admin.register(Message)
 class MessageAdmin(EngineRows):
-    list_display = ("sentence", "shown_level", "code", "resource", "about", "project", "created")
+    list_display = ("sentence", "shown_code", "resource", "about", "project", "created")
     list_filter = (CodeFilter, ProjectFilter, "created_at")
     ordering = ("-created_at", "-id")
     sortable_by = ("created",)
@@ -31,8 +31,8 @@ class MessageAdmin(EngineRows):
     search_help_text = "Words of a message; a request id; the beginning of a resource's id."
     fields = (
         "sentence",
-        "shown_level",
-        "code",
+        "shown_code",
+        "level",
         "resource",
         "about",
         "project",
@@ -41,9 +41,9 @@ class MessageAdmin(EngineRows):
         "expires",
     )
 
-    @admin.display(description="level")
-    def shown_level(self, message: Message) -> SafeString:
-        return badge(message.level.lower(), Tone.BAD if message.level == "ERROR" else Tone.QUIET)
+    @admin.display(description="code")
+    def shown_code(self, message: Message) -> SafeString:
+        return badge(message.code, Tone.BAD if message.level == "ERROR" else Tone.QUIET)
 
     @admin.display(description="resource")
     def resource(self, message: Message) -> SafeString | str:

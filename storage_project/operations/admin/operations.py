@@ -14,7 +14,6 @@ from storage_project.console.columns import (
     duration,
     list_url,
     moment,
-    one_line,
     short,
 )
 from storage_project.console.confirmation import confirmed
@@ -92,7 +91,6 @@ class OperationAdmin(EngineRows):
         "project",
         "created",
         "took",
-        "short_error",
     )
     list_filter = (StatusFilter, KindFilter, ProjectFilter, "created_at")
     ordering = ("-created_at", "-id")
@@ -144,10 +142,6 @@ class OperationAdmin(EngineRows):
         if operation.finished_at is None:
             return NOTHING
         return duration((operation.finished_at - operation.created_at).total_seconds())
-
-    @admin.display(description="error")
-    def short_error(self, operation: Operation) -> SafeString | str:
-        return one_line(error_of(operation))
 
     @admin.display(description="lease until")
     def lease(self, operation: Operation) -> SafeString | str:

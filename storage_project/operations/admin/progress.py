@@ -3,7 +3,7 @@
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from storage_project.console.columns import Tone, gib, share
+from storage_project.console.columns import Tone, gib_of, one_line, share
 from storage_project.operations.models import Operation
 from storage_project.operations.states import STEPS, Status, Step
 
@@ -18,11 +18,13 @@ GIB = 2**30
 
 
 def progress(operation: Operation) -> SafeString:
-    """The steps and, while bytes are counted, a bar."""
-    parts = [(step_meter(operation),)]
+    """The steps, a bar while bytes are counted, and what stopped it."""
+    parts = [step_meter(operation)]
     if operation.active and operation.total_bytes:
-        parts.append((byte_bar(operation),))
-    return format_html_join(" ", "{}", parts)
+        parts.append(byte_bar(operation))
+    if error := error_of(operation):
+        parts.append(one_line(error))
+    return format_html_join(" ", "{}", ((part,) for part in parts))
 
 
 def step_meter(operation: Operation) -> SafeString:
@@ -55,5 +57,6 @@ def error_of(operation: Operation) -> str:
 def byte_bar(operation: Operation) -> SafeString:
     """How many bytes are done, of how many."""
     total = operation.total_bytes or 0
-    text = f"{gib(operation.progress_bytes / GIB)} of {gib(total / GIB)}"
-    return share(operation.progress_bytes, total, text)
+    return share(
+        operation.progress_bytes, total, gib_of(operation.progress_bytes / GIB, total / GIB)
+    )

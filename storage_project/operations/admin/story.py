@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils.safestring import SafeString
 
 from storage_project.console.columns import badge, list_url, moment, row_link
-from storage_project.operations.admin.progress import STATUS_TONES, error_of, progress
+from storage_project.operations.admin.progress import STATUS_TONES, progress
 from storage_project.operations.admin.timeline import Line, move_line
 from storage_project.operations.flow import Flowing
 from storage_project.operations.models import Message, Operation, Transition
@@ -24,7 +24,6 @@ class Chapter:
     state: SafeString
     progress: SafeString
     created: SafeString | str
-    error: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,4 @@ def _line(move: Any) -> Line:
 
 def _chapter(operation: Operation) -> Chapter:
     state = badge(operation.status, STATUS_TONES[Status(operation.status)])
-    return Chapter(
-        operation, state, progress(operation), moment(operation.created_at), error_of(operation)
-    )
+    return Chapter(operation, state, progress(operation), moment(operation.created_at))

@@ -45,8 +45,8 @@ def lines_of(operation: Operation) -> list[Line]:
     lines: list[Line] = []
     last = operation.created_at
     for line in _lines(operation):
-        span = line.at - last
-        lines.append(replace(line, span=f"+ {duration(span.total_seconds())}" if lines else ""))
+        seconds = max(0.0, (line.at - last).total_seconds())
+        lines.append(replace(line, span=f"+ {duration(seconds)}" if lines else ""))
         last = line.at
     return lines
 

@@ -38,7 +38,7 @@ class TransitionAdmin(EngineRows):
         return format_html("{} → {}", resource_badge(move.resource_type, move.was), became)
 
     @admin.display(description="note")
-    def shown_note(self, move: Transition) -> SafeString | str:
+    def shown_note(self, move: Transition) -> SafeString:
         return one_line(move.note)
 
     @admin.display(description="operation")
