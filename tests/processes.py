@@ -1,11 +1,9 @@
 """Looks at processes from outside, as the kernel shows them."""
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-
-PATIENCE_S = 60
 
 
 def is_running(pid: int) -> bool:
@@ -34,18 +32,11 @@ def pss_mib(pids: Iterable[int]) -> float:
     """The memory that processes cost together: a page that n of them share counts once."""
     total_kib = 0
     for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total_kib += int(line.split()[1])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total_kib += int(line.split()[1])
     return total_kib / 1024
-
-
-def eventually(holds: Callable[[], object], what: str = "it") -> None:
-    """Return once `holds()`; fail after a minute, which no machine is too slow for."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} never happened"
-        time.sleep(0.05)
 
 
 def _family() -> defaultdict[int, list[int]]:

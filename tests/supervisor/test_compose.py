@@ -7,7 +7,6 @@ check are taken from the file.
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.broker import find_valkey
 from storage_project.supervisor.preparation import DEFAULT_CONFIGURATION
 from tests.postgres import PostgresServer
-from tests.processes import eventually
+from tests.stack import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
@@ -32,11 +31,6 @@ OURS = {name: service for name, service in COMPOSE.items() if service["image"] =
 LASTING = sorted(OURS.keys() - {"prepare"})
 # Chosen by whoever deploys.
 CHOICES = {"POSTGRES_PASSWORD": "secret", "FLOWER_BASIC_AUTH": "operator:secret"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Deployment:
@@ -55,7 +49,7 @@ class Deployment:
         self._places = {"DATABASE_URL": database_url, "BROKER_URL": f"redis+socket://{broker}"}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._start("valkey", {}, ["--port", "0", "--unixsocket", str(broker)])
-        eventually(broker.exists, "a broker")
+        wait_until(broker.exists, "a broker")
         self._start("prepare", self.environment("prepare"))
         assert self.processes.pop("prepare").wait() == 0, self.log("prepare")
         for name in LASTING:
@@ -143,7 +137,7 @@ def test_runs_what_up_runs(settings):
 
 @pytest.mark.parametrize("name", [name for name in LASTING if "healthcheck" in OURS[name]])
 def test_gets_healthy(deployment, name):
-    eventually(lambda: deployment.is_healthy(name), f"the health of {name}")
+    wait_until(lambda: deployment.is_healthy(name), f"the health of {name}")
 
 
 def test_makes_a_volume(deployment):
@@ -152,7 +146,7 @@ def test_makes_a_volume(deployment):
     demo = clouds["demo"]["auth"]
     session = requests.Session()
     session.auth = (demo["username"], demo["password"])
-    eventually(lambda: deployment.is_healthy("web"), "the health of web")
+    wait_until(lambda: deployment.is_healthy("web"), "the health of web")
     answer = session.post(f"{url}/v3/volumes", json={"volume": {"size": 1}})
     assert answer.status_code == 202, answer.text
     volume = f"{url}/v3/volumes/{answer.json()['volume']['id']}"
@@ -160,12 +154,12 @@ def test_makes_a_volume(deployment):
     def status() -> Any:
         return session.get(volume).json()["volume"]["status"]
 
-    eventually(lambda: status() != "creating", "an end of creating")
+    wait_until(lambda: status() != "creating", "an end of creating")
     assert status() == "available"
 
 
 def test_flower_asks_who_it_is(deployment):
-    eventually(lambda: deployment.is_healthy("flower"), "the health of flower")
+    wait_until(lambda: deployment.is_healthy("flower"), "the health of flower")
     url = f"http://127.0.0.1:{deployment.flower_port}/workers"
     assert requests.get(url).status_code == 401
     assert requests.get(url, auth=("operator", "secret")).status_code == 200

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import eventually, is_running
+from tests.processes import is_running
+from tests.stack import wait_until
 
 
 class Toys:
@@ -72,7 +73,7 @@ def test_starts_again_what_is_killed_and_ends_what_it_left(start):
     os.kill(first, signal.SIGKILL)
     *_, notice = toys.read_until("notice")
     assert notice == "notice a was killed by SIGKILL; it starts again in 0.5 s."
-    eventually(lambda: len(toys.lives("a")) == 2)
+    wait_until(lambda: len(toys.lives("a")) == 2, "its second life")
     assert not is_running(companion)
     assert is_running(toys.lives("a")[1][0])
     assert len(toys.lives("b")) == 1
@@ -82,7 +83,7 @@ def test_pauses_longer_before_each_start_of_what_keeps_dying(start):
     toys = start(("a", "WORKER", "good"))
     toys.read_until("ready")
     for life, pause in enumerate(["0.5", "1"], start=1):
-        eventually(lambda life=life: len(toys.lives("a")) == life)
+        wait_until(lambda life=life: len(toys.lives("a")) == life, "its next life")
         os.kill(toys.lives("a")[-1][0], signal.SIGKILL)
         *_, notice = toys.read_until("notice")
         assert notice.endswith(f"it starts again in {pause} s.")
@@ -93,7 +94,7 @@ def test_leaves_no_service_when_it_is_killed_itself(start):
     toys.read_until("ready")
     services = [toys.lives(name)[0][0] for name in "ab"]
     toys.process.kill()
-    eventually(lambda: not any(map(is_running, services)))
+    wait_until(lambda: not any(map(is_running, services)), "their end")
     for _, companion in toys.lives("a") + toys.lives("b"):
         os.kill(companion, signal.SIGKILL)  # what `subprocess` started is not ours to end
 
@@ -150,7 +151,7 @@ def test_a_second_request_to_stop_is_an_urgent_one(start):
     toys = start(("patient", "WORKER", "patient"), ("broker", "BROKER", "good"))
     toys.read_until("ready")
     toys.process.send_signal(signal.SIGINT)
-    eventually(lambda: "patient asked" in (toys.home / "diary").read_text())
+    wait_until(lambda: "patient asked" in (toys.home / "diary").read_text(), "the request")
     toys.process.send_signal(signal.SIGINT)
     assert toys.read_rest() == ["stopped patient", "stopped broker"]
     assert not any(map(is_running, toys.lives("patient")[0]))

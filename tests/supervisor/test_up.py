@@ -14,7 +14,8 @@ import pytest
 from celery import Celery
 from django.conf import settings
 
-from tests.processes import descendants, eventually, is_running, pss_mib
+from tests.processes import descendants, is_running, pss_mib
+from tests.stack import wait_until
 from tests.supervisor.running import Up, own_database
 
 THREE_BACKENDS = "".join(
@@ -129,12 +130,12 @@ def test_what_is_killed_comes_back(up, name):
     group = descendants(leader)
     os.kill(leader, signal.SIGKILL)
     up.read_until(f"{name} was killed by SIGKILL; it starts again")
-    eventually(lambda: up.leaders().get(name, leader) != leader, f"another {name}")
+    wait_until(lambda: up.leaders().get(name, leader) != leader, f"another {name}")
     assert not any(map(is_running, group))
     if name in ("web", "broker"):
-        eventually(lambda: request(f"{up.url}/healthz") == 200, "an answer")
+        wait_until(lambda: request(f"{up.url}/healthz") == 200, "an answer")
     if name == "flower":
-        eventually(lambda: request(f"{up.flower_url}/healthcheck") == 200, "an answer")
+        wait_until(lambda: request(f"{up.flower_url}/healthcheck") == 200, "an answer")
 
 
 def test_the_workers_work_on_after_all_that(up):
@@ -145,7 +146,7 @@ def test_the_workers_work_on_after_all_that(up):
     def answering() -> set[str]:
         return {node for answer in app.control.ping(timeout=1) for node in answer}
 
-    eventually(lambda: answering() == nodes, "an answer of every worker")
+    wait_until(lambda: answering() == nodes, "an answer of every worker")
 
 
 def test_ctrl_c_stops_all_in_order(tmp_path):
