@@ -151,6 +151,9 @@ class VolumeDriver(ABC):
 
     # The dataclass of what the configuration may say; see `drivers.options`.
     Options: ClassVar[type[Any]]
+    # Whether what it stores lives in the memory of the process that stored it. Such a backend is
+    # served by the threads of one process; others by processes, which a crash takes one at a time.
+    in_process: ClassVar[bool] = False
 
     def __init__(self, options: Any, *, name: str, home: Path) -> None:
         """Remember, touch nothing. `name` is the backend's; relative paths start at `home`."""

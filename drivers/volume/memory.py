@@ -48,6 +48,8 @@ class Key(NamedTuple):
 class MemoryDriver(VolumeDriver):
     """A simulated disk. Its only pool is called as the backend is."""
 
+    in_process = True
+
     @dataclass(frozen=True, kw_only=True)
     class Options(FaultOptions):
         capacity_gib: Annotated[float, Option("the size of the simulated disk", above=0)] = 1024.0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from drivers.loading import load
 from storage_project.config import Backend
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
@@ -52,7 +53,8 @@ def control() -> Service:
 def volume(backend: Backend) -> Service:
     """Runs the steps of one backend, where that backend is."""
     queue = f"volume.{settings.STORAGE_HOST}@{backend.name}"
-    return _worker(f"volume-{backend.name}", queue, backend.workers)
+    in_process = load("volume", backend.driver).in_process
+    return _worker(f"volume-{backend.name}", queue, backend.workers, threads=in_process)
 
 
 def data() -> Service:
@@ -91,7 +93,7 @@ def flower(*, address: Address, state: Path, sign_in: str) -> Service:
     )
 
 
-def _worker(name: str, queue: str, processes: int) -> Service:
+def _worker(name: str, queue: str, processes: int, *, threads: bool = False) -> Service:
     node = f"{name}@{settings.STORAGE_HOST}"
     return Service(
         name=name,
@@ -101,6 +103,7 @@ def _worker(name: str, queue: str, processes: int) -> Service:
             f"--hostname={node}",
             f"--queues={queue}",
             f"--concurrency={processes}",
+            *(["--pool=threads"] if threads else []),
             # Workers have nothing to tell each other; asking around costs a second at the start.
             "--without-gossip",
             "--without-mingle",
