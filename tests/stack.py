@@ -138,12 +138,12 @@ class Stack:
         for process in reversed(self.processes.values()):
             process.kill()
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, **environment: str) -> str:
         """Run `manage.py` to its end and return what it printed."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -151,6 +151,11 @@ class Stack:
         if done.returncode:
             raise RuntimeError(f"manage.py {arguments[0]}: {done.stderr}")
         return done.stdout
+
+    def prepare(self, url: str) -> Path:
+        """Make the users `admin` and `demo` of the API at `url`; return their clouds.yaml."""
+        self.manage("prepare", STORAGE_PUBLIC_URL=url)
+        return self.home / "clouds.yaml"
 
     def start_broker(self) -> Process:
         """Valkey on a port of its own, as durable as the embedded one."""
@@ -182,8 +187,8 @@ class Stack:
             ],
         )
 
-    def start_dispatcher(self) -> Process:
-        return self._start("dispatch", [sys.executable, "manage.py", "dispatch"])
+    def start_dispatcher(self, name: str = "dispatch") -> Process:
+        return self._start(name, [sys.executable, "manage.py", "dispatch"])
 
     def start_web(self) -> str:
         """gunicorn as `up` runs it; returns the address of the API."""

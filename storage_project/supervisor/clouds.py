@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from drivers.errors import ConfigurationError
+from storage_project.api import versions
 
 # Cloud, user and project have one name; the role says what the user is in the project.
 ROLES = {"admin": "admin", "demo": "member"}
@@ -55,7 +56,9 @@ def _cloud(name: str, password: str, auth_url: str) -> dict[str, Any]:
         },
         "region_name": "RegionOne",
         "identity_api_version": 3,
-        "volume_api_version": 3,
+        # All that the server can do. With "3" the SDK and `openstack` would send no microversion,
+        # and messages, or the limits of another project, would be out of their reach.
+        "volume_api_version": str(versions.MAX),
     }
 
 

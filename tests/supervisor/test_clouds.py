@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from drivers.errors import ConfigurationError
+from storage_project.api.versions import MAX
 from storage_project.supervisor.clouds import write_clouds
 
 AUTH_URL = "http://127.0.0.1:8776/identity/v3"
@@ -28,6 +29,13 @@ def test_makes_an_administrator_and_a_plain_member(path):
         "user_domain_id": "default",
         "project_domain_id": "default",
     }
+
+
+def test_asks_for_all_that_the_server_can_do(path):
+    write_clouds(path, auth_url=AUTH_URL)
+    clouds = yaml.safe_load(path.read_text())["clouds"]
+    # Text: as a number, 3.70 would be 3.7.
+    assert [cloud["volume_api_version"] for cloud in clouds.values()] == [str(MAX)] * 2
 
 
 def test_keeps_the_passwords_and_follows_the_address(path):
