@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -49,7 +50,7 @@ def start_child(**_: Any) -> None:
         release_dead_leases(Node.name)
 
 
-_checked_at = 0.0
+_connection_checks = threading.local()
 
 
 @signals.task_prerun.connect
@@ -59,8 +60,8 @@ def drop_dead_connections(**_: Any) -> None:
     The check costs a query, so a connection that has just served a task is trusted, unless that
     task met an error on it.
     """
-    global _checked_at  # noqa: PLW0603 - one per process
     now = time.monotonic()
-    if connection.errors_occurred or now - _checked_at > TRUST_CONNECTION_S:
+    last = getattr(_connection_checks, "at", float("-inf"))
+    if connection.errors_occurred or now - last > TRUST_CONNECTION_S:
         close_old_connections()
-        _checked_at = now
+        _connection_checks.at = now
