@@ -181,6 +181,7 @@ def main(arguments: list[str]) -> int:
     with PostgresServer() as server:
         environment = {**os.environ, "DATABASE_URL": server.url}
         with subprocess.Popen(arguments[1:], env=environment) as command:
+            signal.signal(signal.SIGTERM, lambda *_: command.terminate())
             while True:
                 # Ctrl-C reaches the command too: let it end as it wants to.
                 with suppress(KeyboardInterrupt):
