@@ -5,9 +5,9 @@ operations will add when they succeed; `audit()` says where that is not so.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import F, QuerySet
 
 from storage_project.api.faults import OverLimit
 from volumes.models import QuotaLimit, QuotaUsage, Volume, VolumeType
@@ -82,8 +82,8 @@ def settle(project_id: str, charges: Mapping[str, int]) -> None:
     _add(project_id, {resource: -charge for resource, charge in charges.items()}, "reserved")
 
 
-def _usages(project_id: str, charges: Mapping[str, int]) -> "QuerySet[QuotaUsage]":
-    return QuotaUsage.objects.filter(project_id=project_id, resource__in=[*charges])
+def _usages(project_id: str, resources: Iterable[str]) -> "QuerySet[QuotaUsage]":
+    return QuotaUsage.objects.filter(project_id=project_id, resource__in=[*resources])
 
 
 def _locked(project_id: str, charges: Mapping[str, int]) -> dict[str, QuotaUsage]:
@@ -101,10 +101,10 @@ def _locked(project_id: str, charges: Mapping[str, int]) -> dict[str, QuotaUsage
 
 
 def _add(project_id: str, charges: Mapping[str, int], column: str) -> None:
-    added = Case(
-        *(When(resource=resource, then=Value(charge)) for resource, charge in charges.items())
-    )
-    _usages(project_id, charges).update(**{column: F(column) + added})
+    # A statement for each amount, of which there are two: cheaper than one with a CASE.
+    for charge in set(charges.values()):
+        alike = [resource for resource in charges if charges[resource] == charge]
+        _usages(project_id, alike).update(**{column: F(column) + charge})
 
 
 def _refusal(usage: QuotaUsage, charge: int, limit: int) -> str:
