@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from storage_project.api.faults import Conflict
 from storage_project.identity.caller import Caller
-from storage_project.operations.flow import Flowing
+from storage_project.operations.flow import Flowing, StateConflict
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import pipelines
 from storage_project.operations.run import PATIENCE_S
@@ -30,7 +30,7 @@ def open_operation(
     """Write the operation that will do `kind` to `resource`, in the caller's transaction.
 
     That row is the promise of a 202: from its commit on, the request will end, whatever dies.
-    Raises `Conflict` while another operation is still at work on the resource, unless this one
+    Raises `StateConflict` while another operation is still at work on the resource, unless this one
     `waits` until those have ended.
     """
     assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
@@ -38,9 +38,10 @@ def open_operation(
     if waits:
         arguments["waits_for"] = [str(other.pk) for other in others]
     elif other := others.first():
-        raise Conflict(
-            f"{resource.flow.resource.capitalize()} {resource.pk} is still being worked on, by "
-            f"{other.kind} {other.pk}."
+        raise StateConflict(
+            f"{resource.flow.resource.capitalize()} {resource.pk} is {resource.status}: it is "
+            f"still being worked on, by {other.kind} {other.pk}.",
+            resource.flow.refusal_code,
         )
     operation = Operation.objects.create(
         kind=pipelines()[kind].kind,

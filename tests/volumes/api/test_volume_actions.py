@@ -54,6 +54,13 @@ class TestExtend:
         assert response.status_code == 400
         assert "error" in message(response)
 
+    def test_one_after_the_other(self, member: Account, volume: Volume) -> None:
+        act(member, volume, extend={"new_size": 3})
+        response = act(member, volume, extend={"new_size": 4})
+        assert response.status_code == 400
+        assert "extending" in message(response)
+        assert Operation.objects.count() == 1
+
     def test_refuses_beyond_the_quota(self, member: Account, volume: Volume) -> None:
         set_limits(project_id=member.project.pk, limits={"gigabytes": 5})
         response = act(member, volume, extend={"new_size": 8})

@@ -469,3 +469,10 @@ class TestDelete:
         assert admin.client("3.23").delete(address).status_code == 202
         volume.refresh_from_db()
         assert volume.status == "deleting"
+
+    def test_what_is_being_made_is_in_the_wrong_state(self, member: Account) -> None:
+        client = member.client()
+        made = client.post("/v3/volumes", {"volume": {"size": 1}}).json()["volume"]
+        response = client.delete(f"/v3/volumes/{made['id']}")
+        assert response.status_code == 400
+        assert "creating" in fault(response)
