@@ -69,12 +69,14 @@ def timeline_of(operation: Operation) -> list[Entry]:
     return sorted((*steps, *moves), key=lambda entry: entry.at)
 
 
-def messages_of(caller: Caller) -> "QuerySet[Message]":
-    """What the caller's project has been told, newest first."""
+def messages_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Message]":
+    """What the caller's project has been told, or what all have."""
+    if all_projects:
+        return Message.objects.all()
     return Message.objects.filter(project_id=caller.project_id)
 
 
 def get_message(caller: Caller, message_id: UUID | str) -> Message:
     """One message; an admin's may be of any project. 404 otherwise."""
-    messages = Message.objects.all() if caller.is_admin else messages_of(caller)
+    messages = messages_of(caller, all_projects=caller.is_admin)
     return get_by_uuid(messages, "Message", message_id)
