@@ -89,5 +89,20 @@ def _backend(name: str, table: object) -> Backend:
 
 @cache
 def configuration() -> Configuration:
-    """The configuration of this process, read once from `STORAGE_CONFIG`."""
-    return load_configuration(settings.STORAGE_CONFIG)
+    """The configuration of this process, read once from `STORAGE_CONFIG` and what was added."""
+    backends: dict[str, Backend] = {}
+    for path in (settings.STORAGE_CONFIG, *_added):
+        more = load_configuration(path).backends
+        if twice := backends.keys() & more.keys():
+            raise ConfigurationError(f"backends.{min(twice)}: {path.name} has one of that name too")
+        backends |= more
+    return Configuration(backends)
+
+
+_added: list[Path] = []
+
+
+def add_configuration(path: Path) -> None:
+    """Use the backends of one more file, in this process and in what it forks from now on."""
+    _added.append(path)
+    configuration.cache_clear()

@@ -1,6 +1,8 @@
 """Switching services on and off: what is disabled gets no new volumes, and finishes what it has."""
 
-from storage_project.api.faults import NotFound
+from django.db.models import ProtectedError
+
+from storage_project.api.faults import Conflict, NotFound
 from volumes.models import Service
 
 
@@ -15,3 +17,11 @@ def set_service_enabled(
     service.disabled_reason = "" if enabled else (reason or "")
     service.save(update_fields=["enabled", "disabled_reason"])
     return service
+
+
+def forget_service(*, binary: str, host: str) -> None:
+    """Remove a service that does not run any more, with its pools; 409 while they hold volumes."""
+    try:
+        Service.objects.filter(binary=binary, host=host).delete()
+    except ProtectedError:
+        raise Conflict(f"{binary} on {host} has volumes.") from None

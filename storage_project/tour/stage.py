@@ -1,0 +1,69 @@
+"""What the administrator sets up for the tour, and puts back."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from storage_project.tour import small_disk
+from storage_project.tour.tour import Tour, wait_until
+from storage_project.tour.trouble import Trouble
+from volumes.backends import BINARY, host_of
+
+OUT_OF_USE = "Only the tour of make demo uses it"
+
+
+def wait_for_pools(tour: Tour) -> None:
+    """Return once every disk of the tour has told how much room it has."""
+    wanted = {disk.pool for disk in tour.all_disks}
+
+    def up() -> bool:
+        pools = tour.admin.get("/scheduler-stats/get_pools", detail=True)["pools"]
+        return wanted <= {
+            pool["name"] for pool in pools if pool["capabilities"]["backend_state"] == "up"
+        }
+
+    wait_until(up, "the backends to tell how much room they have")
+
+
+def offer_type(tour: Tour, name: str, backends: str) -> None:
+    """Make a type whose volumes go to `backends` and nowhere else; it may be there already.
+
+    `Trouble` when there is one of that name for something else: that is somebody's own.
+    """
+    specs = {"volume_backend_name": backends}
+    types = tour.admin.get("/types", is_public="None", name=name)["volume_types"]
+    if not types:
+        tour.admin.post("/types", {"volume_type": {"name": name, "extra_specs": specs}})
+    elif types[0]["extra_specs"] != specs or not types[0]["is_public"]:
+        raise Trouble(f"There is a type {name} already, for something else; the tour leaves it so.")
+
+
+@contextmanager
+def small_disk_in_use(tour: Tour, type_name: str, backends: str) -> Iterator[None]:
+    """For the block, a type whose volumes may go to the small disk, among these backends.
+
+    After it, nobody's volume is sent there any more.
+    """
+    with ExitStack() as afterwards:
+        afterwards.callback(_enable_small_disk, tour, False)
+        _enable_small_disk(tour, True)
+        afterwards.callback(_withdraw_type, tour, type_name)
+        offer_type(tour, type_name, backends)
+        yield
+
+
+def _enable_small_disk(tour: Tour, enabled: bool) -> None:
+    service = {"binary": BINARY, "host": host_of(small_disk.NAME)}
+    if enabled:
+        tour.admin.put("/os-services/enable", service)
+    else:
+        reason = {"disabled_reason": OUT_OF_USE}
+        tour.admin.put("/os-services/disable-log-reason", service | reason)
+
+
+def _withdraw_type(tour: Tour, name: str) -> None:
+    """Delete a type, and the volumes that the tour has of it."""
+    for volume in [*tour.volumes]:
+        if volume.type_name == name:
+            tour.discard(volume)
+    for volume_type in tour.admin.get("/types", name=name)["volume_types"]:
+        tour.admin.delete(f"/types/{volume_type['id']}")

@@ -1,0 +1,112 @@
+"""One thing that the tour does, as it is shown: what is asked, what happens, what is so then."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.panel import Panel
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from storage_project.tour.trouble import Trouble
+
+TITLE_WIDTH = 66
+INDENT = 4
+# Two outcomes of a step in the timeline of an operation: it goes on, and it was the last.
+DONE = "done"
+FAILED = "failed"
+
+
+@dataclass
+class Step:
+    """Draws itself anew whenever it is asked to, so a live display shows it as it goes on."""
+
+    title: str
+    began: float = field(default_factory=time.monotonic)
+    took_s: float | None = None
+    trouble: str = ""
+    checked: int = 0
+    _operation: dict[str, Any] = field(default_factory=dict)
+    _remarks: list[RenderableType] = field(default_factory=list)
+    _spinner: Spinner = field(default_factory=lambda: Spinner("dots", style="cyan"))
+
+    def watch(self, operation: dict[str, Any]) -> None:
+        """Show an operation, as the API has just shown it."""
+        self._operation = operation
+
+    def check(self, claim: str, found: object, expected: object = True) -> None:
+        """Show a claim that holds; for one that does not, raise `Trouble` with what is so."""
+        if found != expected:
+            raise Trouble(f"Not so: {claim}. Expected {expected!r}, found {found!r}.")
+        self.checked += 1
+        self._remarks.append(Text.assemble(("✓ ", "green"), claim))
+
+    def quote(self, title: str, text: str) -> None:
+        """Show what a user is told, word by word."""
+        self._remarks.append(Panel(Text(text), title=title, title_align="left", border_style="dim"))
+
+    def end(self, trouble: str = "") -> None:
+        """It is over: well, or with a sentence."""
+        self.took_s = time.monotonic() - self.began
+        self.trouble = trouble
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        details: list[RenderableType] = [*self._progress(), *self._remarks]
+        if self.trouble:
+            details.append(Text(self.trouble, style="red"))
+        yield self._headline()
+        yield Indented(Group(*details), INDENT)
+
+    def _headline(self) -> RenderableType:
+        if self.took_s is None:
+            self._spinner.text = Text(self.title)
+            return self._spinner
+        mark = ("✗ ", "bold red") if self.trouble else ("✓ ", "bold green")
+        return Text.assemble(mark, self.title.ljust(TITLE_WIDTH), (show_s(self.took_s), "dim"))
+
+    def _progress(self) -> list[RenderableType]:
+        """The steps of the operation with the time that each took; below, why one was not the end.
+
+        Why the last one failed is left to whoever expects it, or to the trouble.
+        """
+        if not self._operation:
+            return []
+        line, notes = Text(style="dim"), []
+        since = datetime.fromisoformat(self._operation["created_at"])
+        for entry in self._operation["timeline"]:
+            if entry["event"] != "step":
+                continue
+            at = datetime.fromisoformat(entry["at"])
+            went_well = entry["outcome"] == DONE
+            line.append(" → " if line else "")
+            line.append(entry["step"], "cyan" if went_well else "yellow")
+            line.append(f" {show_s((at - since).total_seconds())}" + ("" if went_well else " ✗"))
+            if entry["note"] and entry["outcome"] != FAILED:
+                notes.append(Text(f"✗ {entry['step']}: {entry['note']}", "yellow"))
+            since = at
+        if not self._operation["finished_at"]:
+            line.append(f" → {self._operation['step']} …" if line else self._operation["step"])
+        return [line, *notes]
+
+
+@dataclass(frozen=True)
+class Indented:
+    """Rich's own padding would fill the lines with blanks, also in a file."""
+
+    content: RenderableType
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrower = options.update(width=options.max_width - self.width)
+        for line in console.render_lines(self.content, narrower, pad=False):
+            yield Segment(" " * self.width)
+            yield from line
+            yield Segment.line()
+
+
+def show_s(seconds: float) -> str:
+    """A time for people: 12 ms, 1.3 s."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
