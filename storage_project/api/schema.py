@@ -122,7 +122,11 @@ class ResourceSchema(AutoSchema):
         return {"type": "object", "properties": {name: schema}, "required": [name]}
 
     def describe_body(self, body: type[Body] | None) -> JSONSchema:
-        return self.resolve_serializer(body, "request").ref if body else {"nullable": True}
+        if body is None:
+            return {"nullable": True}
+        described = self.resolve_serializer(body, "request")
+        # A body without fields of fixed names is an object, and that is all there is to say.
+        return described.ref if described else {"type": "object"}
 
     def describe_representation(self, shown: type[Representation]) -> JSONSchema:
         return self.resolve_serializer(shown, "response").ref
