@@ -1,9 +1,6 @@
 """What a Celery worker does besides running steps; connected to its signals by the app config."""
 
-import ctypes
 import gc
-import os
-import signal
 import threading
 import time
 from contextlib import suppress
@@ -15,7 +12,6 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from storage_project.logs import configure_logging
 from storage_project.operations.lease import Node, release_dead_leases
 
-PR_SET_PDEATHSIG = 1
 TRUST_CONNECTION_S = 5.0
 
 
@@ -39,10 +35,7 @@ def free_earlier_life(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def start_child(**_: Any) -> None:
-    """A pool child dies with its parent, and frees what the child before it held."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:
-        os._exit(1)  # the parent was gone before the signal was asked for
+    """A pool child frees what the child before it held when that was killed."""
     # What was loaded stays loaded: neither copied by, nor looked at in, every collection.
     gc.freeze()
     # Without the database now, those leases run out by themselves.
