@@ -22,8 +22,10 @@ from kombu.exceptions import OperationalError as BrokerError
 from storage_project.operations.lease import FREE
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.models import Operation
+from storage_project.operations.patience import Patience
 from storage_project.operations.pipeline import pipelines
 from storage_project.operations.returning import update_returning
+from storage_project.operations.run import PATIENCE_S
 from storage_project.operations.runner import give_up
 from storage_project.operations.states import ACTIVE, Step
 from storage_project.operations.wakeup import Wakeups
@@ -54,6 +56,7 @@ class Dispatcher:
         self._ring = ring
         self._depth = depth
         self._chores = chores
+        self._patience = Patience()
         self._look_at = self._chores_at = 0.0
         self.stopping = threading.Event()
 
@@ -67,11 +70,14 @@ class Dispatcher:
                 if self.ring_due() < BATCH:
                     wakeups.wait(LOOK_EVERY_S)
             except BrokerError as error:
-                log.warning("the broker is away", error=str(error))
-                self.stopping.wait(LOOK_EVERY_S)
+                self._sit_out("the broker is away", error)
             except (DatabaseError, InterfaceError) as error:
-                log.warning("the database is away", error=str(error))
-                self.stopping.wait(LOOK_EVERY_S)
+                self._sit_out("the database is away", error)
+
+    def _sit_out(self, what: str, error: Exception) -> None:
+        log.warning(what, error=str(error))
+        self._patience.begin_again()
+        self.stopping.wait(LOOK_EVERY_S)
 
     def _look_around(self) -> None:
         """What need not be looked at with every wake-up."""
@@ -136,11 +142,17 @@ class Dispatcher:
                 raise
 
     def end_overdue(self) -> None:
-        """End what no worker came for in time, what was cancelled while it waited, old messages."""
+        """End what no worker came for in time, and what was cancelled while it waited."""
+        self._patience.listen()
         waiting = Operation.objects.filter(WAITING)
-        for operation in waiting.filter(deadline_at__lte=Now())[:BATCH]:
-            outcome = give_up(operation, StepError(Code.BACKEND_SILENT))
-            log.warning("nobody came for it", operation=str(operation), outcome=outcome)
+        hopeful = []
+        for operation in waiting.filter(deadline_at__lte=Now()).order_by("deadline_at")[:BATCH]:
+            if self._patience.is_over(operation.queue):
+                outcome = give_up(operation, StepError(Code.BACKEND_SILENT))
+                log.warning("nobody came for it", operation=str(operation), outcome=outcome)
+            else:
+                hopeful.append(operation.pk)
+        waiting.filter(pk__in=hopeful).update(deadline_at=Now() + timedelta(seconds=PATIENCE_S))
         cancelled = waiting.filter(~Q(step=Step.UNDO), cancel_requested=True)
         for operation in cancelled[:BATCH]:
             if pipelines()[operation.kind].may_cancel(operation.step, operation.attempts):
