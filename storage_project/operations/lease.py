@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -89,7 +89,7 @@ def release_dead_leases(node: str) -> int:
 
 
 class Heartbeat:
-    """One thread per process that extends the leases it holds and writes their progress."""
+    """A thread, while this process holds leases, that extends them and writes their progress."""
 
     def __init__(self) -> None:
         self._held: dict[int, Run] = {}
@@ -121,6 +121,9 @@ class Heartbeat:
         while not pause.wait(BEAT_S):
             with self._lock:
                 runs = list(self._held.values())
+                if not runs:
+                    self._thread = None
+                    break
             close_old_connections()
             for run in runs:
                 try:
@@ -128,6 +131,8 @@ class Heartbeat:
                 except (DatabaseError, InterfaceError) as error:
                     # The database is away. The lease may run out; then the fence decides.
                     log.warning("heartbeat failed", operation=str(run.operation), error=str(error))
+        # An idle process keeps no second connection to the database.
+        connection.close()
 
     @staticmethod
     def extend(run: Run) -> None:

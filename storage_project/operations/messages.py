@@ -32,6 +32,11 @@ SENTENCES = {
     "request id.",
 }
 
+# Failures of one backend: another may do better.
+OF_THE_BACKEND = frozenset(
+    {Code.BACKEND_FULL, Code.BACKEND_FAILED, Code.BACKEND_SILENT, Code.INTERNAL}
+)
+
 
 class StepError(Exception):
     """A step could not do its work. `retryable`: the same try may succeed later."""
@@ -41,6 +46,11 @@ class StepError(Exception):
         self.sentence = f"{SENTENCES[code]} {detail}".strip()
         self.retryable = retryable
         super().__init__(self.sentence)
+
+    @property
+    def is_of_the_backend(self) -> bool:
+        """Whether another backend may do better."""
+        return self.code in OF_THE_BACKEND
 
 
 class NotYet(Exception):  # noqa: N818 - it is not an error: the step only waits

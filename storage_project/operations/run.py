@@ -91,6 +91,7 @@ class Run:
     def step_done(self) -> None:
         """Give the lease back with the step done: one statement, all that some steps need."""
         step = following(Step(self.operation.step))
+        self.operation.phase = ""  # it was one of this step
         done = statements.step_done(
             self.operation,
             step,
@@ -143,7 +144,11 @@ class Run:
             worker=self.operation.owner.partition("/")[0],
             note=note,
         )
-        return [*self.operation.timeline, event]
+        earlier = self.operation.timeline
+        # Who waits for hours and looks every second does not fill the row.
+        if earlier and {**earlier[-1], "at": "", "worker": ""} == {**event, "at": "", "worker": ""}:
+            earlier = earlier[:-1]
+        return [*earlier, event]
 
     def keep_going(self) -> None:
         """Call between chunks of long work: raises when it should not be gone on with."""

@@ -204,7 +204,7 @@ def _undo(run: Run, pipeline: Pipeline, failure: StepError) -> Outcome:
 
 
 def _go_elsewhere_or_settle(run: Run, pipeline: Pipeline, failure: StepError) -> Outcome:
-    if failure.code is not Code.CANCELLED and pipeline.on_fall_through is not None:
+    if failure.is_of_the_backend and pipeline.on_fall_through is not None:
         with transaction.atomic():
             last = pipeline.on_fall_through(run, failure)
             if last is None:

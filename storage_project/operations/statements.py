@@ -50,7 +50,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 
 CLAIM = """
 UPDATE operations_operation
-SET owner = %(owner)s, status = 'running', fence = fence + 1, attempts = attempts + 1,
+SET owner = %(owner)s, status = 'running', fence = fence + 1, attempts = attempts + 1, rings = 0,
     lease_until = {lease_end}, deadline_at = {deadline},
     started_at = COALESCE(started_at, {now}), updated_at = {now}
 WHERE id = %(id)s AND step = %(step)s AND status IN ('pending', 'running')
