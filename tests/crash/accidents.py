@@ -142,16 +142,13 @@ def overtaken(engine: Engine, kind: str, step: Step, *, after_effect: bool) -> I
 
 
 @contextmanager
-def cancelled(kind: str, step: Step, *, before_effect: bool) -> Iterator[None]:
+def cancelled(kind: str, step: Step) -> Iterator[None]:
     """Have somebody cancel the operation while a worker is at the step."""
 
     def wrap(function: StepFunction) -> StepFunction:
         def step_function(run: Run) -> None:
-            if not before_effect:
-                function(run)
             Operation.objects.filter(pk=run.operation.pk).update(cancel_requested=True)
-            if before_effect:
-                function(run)
+            function(run)
 
         return step_function
 

@@ -17,7 +17,7 @@ from storage_project.api.faults import Conflict
 from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.services import cancel_operation
-from storage_project.operations.states import STEPS, Status, Step
+from storage_project.operations.states import PLACED, STEPS, Status, Step, following
 from tests.crash.accidents import FOR_EVER, Moment, cancelled, failing, killed, overtaken
 from tests.crash.scenarios import SCENARIOS
 from tests.operations.consistency import require_consistent
@@ -60,11 +60,17 @@ class Case:
             self.request()
             self.engine.run()
 
-    def until_it_waits(self) -> None:
-        """Make the request and go on until the step waits for a worker."""
-        with self.engine.deaf_to(self.task):
+    def until_it_waits(self, accident: AbstractContextManager[Any] | None = None) -> None:
+        """Make the request and go on until the step waits for a worker, or for one again."""
+        with accident or self.engine.deaf_to(self.task):
             self.request()
             self.engine.look()
+
+    def cancel(self, *, earlier_claims: int) -> None:
+        """Cancel the operation, which is to be refused when it is too late."""
+        may = self.pipeline.may_cancel(self.step, earlier_claims)
+        with nullcontext() if may else pytest.raises(Conflict):
+            cancel_operation(operation=Operation.objects.get(kind=self.kind))
 
 
 Trouble = Callable[[Case], None]
@@ -89,12 +95,24 @@ def succeeds_elsewhere(*steps: Step) -> Ends:
     return ends
 
 
-def cancelled_if_possible(begun: bool) -> Ends:
-    def ends(case: Case) -> set[Status]:
-        possible = case.pipeline.may_cancel(case.step, int(begun))
-        return {Status.CANCELLED if possible else Status.SUCCEEDED}
+def cancelled_before(case: Case) -> set[Status]:
+    """A cancel that came before the step was begun."""
+    return _cancelled_if(case.pipeline.may_cancel(case.step, 0))
 
-    return ends
+
+def cancelled_between(case: Case) -> set[Status]:
+    """A cancel that came after a first try at the step."""
+    return _cancelled_if(case.pipeline.may_cancel(case.step, 1))
+
+
+def cancelled_after(case: Case) -> set[Status]:
+    """A cancel that came while a worker was at the step is seen by the next one."""
+    step = following(case.step)
+    return _cancelled_if(step is not Step.DONE and case.pipeline.may_cancel(step, 0))
+
+
+def _cancelled_if(possible: bool) -> set[Status]:
+    return {Status.CANCELLED if possible else Status.SUCCEEDED}
 
 
 def delivered_twice(case: Case) -> None:
@@ -120,10 +138,24 @@ def nobody_comes(case: Case) -> None:
 
 def cancelled_while_it_waits(case: Case) -> None:
     case.until_it_waits()
-    operation = Operation.objects.get(kind=case.kind)
-    with nullcontext() if case.pipeline.may_cancel(case.step, 0) else pytest.raises(Conflict):
-        cancel_operation(operation=operation)
+    case.cancel(earlier_claims=0)
     case.engine.run()
+
+
+def cancelled_after_a_death(case: Case) -> None:
+    case.until_it_waits(killed(case.kind, case.step, Moment.AFTER))
+    case.cancel(earlier_claims=1)
+    case.engine.run()
+
+
+def cancelled_after_a_failure(case: Case) -> None:
+    case.until_it_waits(failing(case.kind, case.step, PASSING, times=1))
+    case.cancel(earlier_claims=1)
+    case.engine.run()
+
+
+def cancelled_at_work(case: Case) -> None:
+    case.until_ended(cancelled(case.kind, case.step))
 
 
 def kill(moment: Moment, times: int = 1) -> Trouble:
@@ -137,12 +169,6 @@ def fail(error: Exception, **how: Any) -> Trouble:
 def overtake(*, after_effect: bool) -> Trouble:
     return lambda case: case.until_ended(
         overtaken(case.engine, case.kind, case.step, after_effect=after_effect)
-    )
-
-
-def cancel(*, before_effect: bool) -> Trouble:
-    return lambda case: case.until_ended(
-        cancelled(case.kind, case.step, before_effect=before_effect)
     )
 
 
@@ -160,33 +186,96 @@ TROUBLES: dict[str, tuple[Trouble, Ends]] = {
     "raises what it should not": (fail(ValueError("a bug")), fails),
     "overtaken before its effect": (overtake(after_effect=False), succeeds),
     "overtaken after its effect": (overtake(after_effect=True), succeeds),
-    "cancelled while it waits": (cancelled_while_it_waits, cancelled_if_possible(begun=False)),
+    "cancelled while it waits": (cancelled_while_it_waits, cancelled_before),
+    "cancelled after a death": (cancelled_after_a_death, cancelled_between),
+    "cancelled after a failure": (cancelled_after_a_failure, cancelled_between),
+    "cancelled at work": (cancelled_at_work, cancelled_after),
     "nobody comes": (nobody_comes, succeeds_elsewhere(Step.PROVISION)),
 }
 
 CASES = [
-    pytest.param(kind, step, *trouble, id=f"{kind}.{step} {name}")
+    pytest.param(driver, kind, step, *trouble, id=f"{driver} {kind}.{step} {name}")
     for kind in pipelines()
     for step in STEPS
     for name, trouble in TROUBLES.items()
+    for driver in ("memory", *(["file"] if step in PLACED else []))
 ]
 
 
-@pytest.fixture(params=["memory", "file"])
-def world(world: World, configure: Callable[[str], None], request: pytest.FixtureRequest) -> World:
-    if request.param == "file":
+@pytest.fixture
+def world(world: World, configure: Callable[[str], None], driver: str) -> World:
+    if driver == "file":
         configure(FILES)
     return world
 
 
-@pytest.mark.parametrize(("kind", "step", "trouble", "ends"), CASES)
+def test_has_a_scenario_for_every_pipeline() -> None:
+    assert SCENARIOS.keys() == pipelines().keys()
+
+
+@pytest.mark.parametrize(("driver", "kind", "step", "trouble", "ends"), CASES)
 def test_ends_well(world: World, kind: str, step: Step, trouble: Trouble, ends: Ends) -> None:
     scenario = SCENARIOS[kind]
     prepared = scenario.prepare(world)
     case = Case(pipelines()[kind], step, world.engine, lambda: scenario.request(world, prepared))
     trouble(case)
+    require_well_ended(case, ends)
+
+
+def require_well_ended(case: Case, ends: Ends) -> None:
     require_consistent()
-    operation = Operation.objects.get(kind=kind)
+    operation = Operation.objects.get(kind=case.kind)
     assert operation.status in ends(case), operation.timeline
-    world.engine.deliver_again()
+    case.engine.deliver_again()
     require_consistent()
+
+
+def cancels_what_was_begun(world: World, kind: str) -> Callable[[], None]:
+    """Make the request, let its worker die at provision with everything done, and cancel it."""
+    scenario = SCENARIOS[kind]
+    prepared = scenario.prepare(world)
+
+    def request() -> None:
+        with killed(kind, Step.PROVISION, Moment.AFTER):
+            scenario.request(world, prepared)
+            world.engine.look()
+        cancel_operation(operation=Operation.objects.get(kind=kind))
+        world.engine.pass_time()
+
+    return request
+
+
+def is_cancelled(_: Case) -> set[Status]:
+    return {Status.CANCELLED}
+
+
+UNDO_CASES = [
+    pytest.param(driver, kind, trouble, id=f"{driver} {kind} {name}")
+    for kind, pipeline in pipelines().items()
+    if pipeline.on_undo
+    for name, (trouble, _) in TROUBLES.items()
+    if not name.startswith("cancelled")
+    for driver in ("memory", "file")
+]
+
+
+@pytest.mark.parametrize(("driver", "kind", "trouble"), UNDO_CASES)
+def test_ends_well_when_it_is_taken_back(world: World, kind: str, trouble: Trouble) -> None:
+    request = cancels_what_was_begun(world, kind)
+    case = Case(pipelines()[kind], Step.UNDO, world.engine, request)
+    trouble(case)
+    require_well_ended(case, is_cancelled)
+
+
+@pytest.mark.parametrize(("driver", "kind", "trouble"), UNDO_CASES)
+def test_ends_well_when_it_fails_and_is_taken_back(
+    world: World, kind: str, trouble: Trouble
+) -> None:
+    scenario = SCENARIOS[kind]
+    prepared = scenario.prepare(world)
+    case = Case(
+        pipelines()[kind], Step.UNDO, world.engine, lambda: scenario.request(world, prepared)
+    )
+    with failing(kind, Step.PROVISION, FATAL, after_effect=True):
+        trouble(case)
+    require_well_ended(case, fails)

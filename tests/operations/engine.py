@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Any
+from unittest.mock import patch
 
 from django.db.models.functions import Now
 
+from storage_project.operations import patience
 from storage_project.operations.dispatcher import Dispatcher
 from storage_project.operations.models import Operation
 from storage_project.operations.states import ACTIVE
@@ -39,6 +42,13 @@ class Bell:
     task: str
     operation_id: str
     rest: list[Link]
+
+
+@contextmanager
+def in_the_future() -> Iterator[None]:
+    """Have the dispatcher's patience run on a clock that is far ahead."""
+    with patch.object(patience, "monotonic", lambda: monotonic() + LONG_AGO.total_seconds()):
+        yield
 
 
 class Engine:
@@ -110,9 +120,11 @@ class Engine:
         Operation.objects.filter(lease_until__isnull=False).update(lease_until=Now() - LONG_AGO)
 
     def pass_patience(self) -> None:
-        """Let more time pass than anybody waits for a worker."""
+        """Let more time pass than anybody waits for a worker, and let the dispatcher see it."""
         self.pass_time()
         Operation.objects.filter(status__in=ACTIVE).update(deadline_at=Now() - LONG_AGO)
+        with in_the_future():
+            self.dispatcher.end_overdue()
 
     @contextmanager
     def deaf_to(self, task: str) -> Iterator[None]:
