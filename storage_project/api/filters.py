@@ -104,6 +104,12 @@ class BooleanFilter(django_filters.Filter):
     field_class = BooleanField
 
 
+class IntegerFilter(django_filters.Filter):
+    """Equal to the whole number."""
+
+    field_class = forms.IntegerField
+
+
 class IdFilter(django_filters.CharFilter):
     """Equal to the UUID; what is not a UUID is the id of nothing."""
 

@@ -1,10 +1,9 @@
 """What lists of volumes can be narrowed down by, and sorted by."""
 
-from django_filters import NumberFilter
-
 from storage_project.api.filters import (
     BooleanFilter,
     IdFilter,
+    IntegerFilter,
     ListFilter,
     MappingFilter,
     TextFilter,
@@ -37,7 +36,7 @@ class VolumeFilter(ListFilter):
     )
     status = TextFilter()
     status_like = since("3.34", named("status~", TextFilter("status", lookup_expr="icontains")))
-    size = NumberFilter("size_gib")
+    size = IntegerFilter("size_gib")
     volume_type_id = IdFilter()
     availability_zone = TextFilter()
     availability_zone_like = since(
