@@ -38,7 +38,7 @@ class Progress:
     def finished(self, name: str) -> None:
         took_s = time.monotonic() - self._began[name]
         self._lines[name] = Text.assemble(
-            ("✓ ", "green"), f"{name:<16}", (f"{took_s:.1f} s", "dim")
+            ("✓ ", "green"), f"{name:<20}", (f"{took_s:.1f} s", "dim")
         )
         if self._live is None:
             self._say(f"{name}: ready after {took_s:.1f} s")
