@@ -4,15 +4,18 @@ It is configured beside what the operator has, for as long as the demo runs. All
 in it leaves less room than its driver keeps back, so no volume ever comes to lie there.
 """
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from drivers.errors import ConfigurationError
 from drivers.units import MIB
-from storage_project.config import load_configuration
+from storage_project.config import add_configuration, load_configuration
 from volumes.backends import BINARY, host_of
 from volumes.services.services import forget_service
 
@@ -22,13 +25,31 @@ BALLAST = "somebody-elses-data"
 BALLAST_BYTES = 384 * MIB
 
 
-def fill_small_disk() -> None:
-    """Put the file there, unless it is: another demo may run. `ConfigurationError` without room."""
-    folder = _folder() / "volumes"
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def small_disk_in_place() -> Iterator[None]:
+    """Have the disk, configured and filled, for the block; what it starts may run until its end.
+
+    `ConfigurationError` when there is no room for it. Another demo may hold it too; only who is
+    the last removes it.
+    """
+    folder = _folder()
+    (folder / "volumes").mkdir(parents=True, exist_ok=True)
+    with (folder / "volumes" / BALLAST).open("ab") as ballast:
+        fcntl.flock(ballast, fcntl.LOCK_SH)
+        try:
+            _allocate(ballast.fileno())
+            add_configuration(CONFIGURATION)
+            yield
+        finally:
+            # Taken only when nobody shares it any more.
+            with suppress(BlockingIOError):
+                fcntl.flock(ballast, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+
+
+def _allocate(descriptor: int) -> None:
     try:
-        with (folder / BALLAST).open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+        os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
     except OSError as error:
         raise ConfigurationError(
             f"The tour needs {BALLAST_BYTES // MIB} MiB for a while, and cannot have them in "
@@ -36,14 +57,14 @@ def fill_small_disk() -> None:
         ) from error
 
 
-def remove_small_disk() -> None:
-    """Leave no trace, once the demo has stopped. What is not the tour's own stays."""
-    folder = _folder()
+def _remove(folder: Path) -> None:
+    """Leave no trace; what is not the tour's own stays."""
     (folder / "volumes" / BALLAST).unlink(missing_ok=True)
     for empty in (*folder.glob("*/"), folder, folder.parent):
         with suppress(OSError):
             empty.rmdir()
-    forget_service(binary=BINARY, host=host_of(NAME))
+    with suppress(DatabaseError):  # it may be away, or not made yet
+        forget_service(binary=BINARY, host=host_of(NAME))
 
 
 def _folder() -> Path:

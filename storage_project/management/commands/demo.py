@@ -6,16 +6,16 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
 from rich.console import Console
+from rich.text import Text
 
 from drivers.errors import ConfigurationError
-from storage_project.config import add_configuration
+from storage_project.config import configuration
 from storage_project.management.commands.up import greet
 from storage_project.supervisor.errors import StartError
 from storage_project.supervisor.progress import Progress
 from storage_project.supervisor.stack import Stack, run_stack
-from storage_project.tour import small_disk
+from storage_project.tour.small_disk import small_disk_in_place
 from storage_project.tour.visit import take_tour
 
 
@@ -33,19 +33,36 @@ class Command(BaseCommand):
                 suggest(console, stack)
             return 0 if went_well else 1
 
-        add_configuration(small_disk.CONFIGURATION)
         try:
-            small_disk.fill_small_disk()
-            exit_code = run_stack(Progress(console), welcome=lambda _: None, guest=guide, stay=stay)
+            with small_disk_in_place():
+                sys.exit(
+                    run_stack(Progress(console), welcome=lambda _: None, guest=guide, stay=stay)
+                )
         except (ConfigurationError, StartError) as error:
             raise CommandError(str(error)) from error
         finally:
             with suppress(OSError):  # the terminal may be gone
                 console.show_cursor()  # which the tour hides, and cannot show when it is killed
-        with suppress(OperationalError):  # a database that is away; the next demo forgets it
-            small_disk.remove_small_disk()
-        sys.exit(exit_code)
 
 
 def suggest(console: Console, stack: Stack) -> None:
+    """What to try, ready to paste."""
+    passwords = {account.name: account.password for account in stack.accounts}
+    first, *_ = configuration().backends
+    lines = [
+        "# What the tour has done",
+        f"curl --user demo:{passwords['demo']} {stack.api.url}/v3/operations",
+        "",
+        "# Your turn; where there is no openstack: pip install python-openstackclient",
+        f"export OS_CLIENT_CONFIG_FILE={stack.clouds}",
+        f"openstack --os-cloud demo volume create --size 1 --type {first} mine",
+        "openstack --os-cloud demo volume list",
+        "openstack --os-cloud demo volume message list",
+        "openstack --os-cloud admin volume service list",
+        "openstack --os-cloud admin volume backend pool list --long",
+    ]
+    console.print("[bold]To paste into another terminal[/bold]\n")
+    for line in lines:
+        style = "dim" if line.startswith("#") else ""
+        console.print(Text(f"  {line}", style), soft_wrap=True)
     console.print()
