@@ -58,9 +58,10 @@ def run_stack(
 ) -> int:
     """Start everything, `welcome`, and keep it running until asked to stop; return an exit code.
 
-    `guest` runs once all is ready, in a process of its own that has the terminal. Unless `stay`,
-    everything stops when it has ended, and its exit code is ours. Raises `ConfigurationError` or
-    `StartError`, each a sentence, when there is no start; nothing runs then.
+    `guest` runs once all is ready, in a process of its own that has the terminal. Its exit code is
+    ours; a guest that does not get to its end has failed. Unless `stay`, everything stops with it.
+    Raises `ConfigurationError` or `StartError`, each a sentence, when there is no start; nothing
+    runs then.
     """
     # All that is made here, and by every child, is for this user alone.
     os.umask(0o077)
@@ -70,21 +71,21 @@ def run_stack(
         stack = _plan(address_of(listener))
         lock.announce(stack.api.url)
         supervisor = Supervisor(logs=stack.logs, observer=progress)
+        exit_code = 1 if guest else 0
         try:
             _start(supervisor, stack, listener)
             progress.settle()
             welcome(stack)
-            exit_code = 0
             if guest:
                 exit_code = supervisor.run_in_front("guest", lambda: sys.exit(guest(stack)))
             if stay:
                 supervisor.watch()
-            return exit_code
         except StopRequested:
-            return 0
+            pass
         finally:
             progress.settle()
             supervisor.stop()
+    return exit_code
 
 
 def _plan(api: Address) -> Stack:
