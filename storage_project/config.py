@@ -20,7 +20,9 @@ from typing import Annotated, Any
 from django.conf import settings
 
 from drivers.errors import ConfigurationError
+from drivers.loading import load
 from drivers.options import Option, read_options
+from drivers.volume.base import VolumeDriver
 
 DEFAULT_AVAILABILITY_ZONE = "nova"
 
@@ -43,10 +45,11 @@ class BackendTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Backend(BackendTable):
-    """One configured backend; `options` is the driver's own part of its table."""
+    """One configured backend: its driver, and what the driver made of its part of the table."""
 
     name: str
-    options: Mapping[str, Any]
+    driver_class: type[VolumeDriver]
+    options: Any
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,16 @@ def _backend(name: str, table: object) -> Backend:
     own = {key: value for key, value in table.items() if key in OWN_KEYS}
     options = {key: value for key, value in table.items() if key not in OWN_KEYS}
     checked = read_options(BackendTable, own, where=where)
-    return Backend(name=name, options=options, **asdict(checked))
+    try:
+        driver_class: type[VolumeDriver] = load("volume", checked.driver)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.driver: {error}") from error
+    return Backend(
+        name=name,
+        driver_class=driver_class,
+        options=read_options(driver_class.Options, options, where=where),
+        **asdict(checked),
+    )
 
 
 @cache

@@ -6,8 +6,6 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from drivers.errors import ConfigurationError
-from drivers.loading import load
-from drivers.options import read_options
 from drivers.volume.base import VolumeDriver
 from storage_project.config import Backend, configuration
 from volumes.models import Pool
@@ -20,9 +18,7 @@ BINARY = "cinder-volume"
 def open_backend(name: str) -> VolumeDriver:
     """The driver of `[backends.<name>]`. Raises `ConfigurationError` naming what is wrong."""
     backend = _configured(name)
-    driver: type[VolumeDriver] = load("volume", backend.driver)
-    options = read_options(driver.Options, backend.options, where=f"backends.{name}")
-    return driver(options, name=name, home=settings.STORAGE_HOME)
+    return backend.driver_class(backend.options, name=name, home=settings.STORAGE_HOME)
 
 
 def _configured(name: str) -> Backend:

@@ -14,7 +14,7 @@ from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from drivers.errors import DriverError
+from drivers.errors import ConfigurationError, DriverError
 from storage_project.config import DEFAULT_AVAILABILITY_ZONE, configuration
 from storage_project.operations.states import CONTROL_QUEUE
 from volumes.backends import BINARY, host_of, open_backend, report_backend
@@ -26,6 +26,15 @@ SCHEDULER_BINARY = "cinder-scheduler"
 
 log = structlog.get_logger(__name__)
 stopping = threading.Event()
+
+
+@signals.celeryd_init.connect
+def require_configuration(**_: Any) -> None:
+    """Refuse to start with a file that is wrong."""
+    try:
+        configuration()
+    except ConfigurationError as error:
+        raise SystemExit(f"{settings.STORAGE_CONFIG}: {error}") from error
 
 
 @signals.worker_ready.connect

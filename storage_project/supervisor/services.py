@@ -8,7 +8,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-from drivers.loading import load
 from storage_project.config import Backend
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
@@ -53,7 +52,7 @@ def control() -> Service:
 def volume(backend: Backend) -> Service:
     """Runs the steps of one backend, where that backend is."""
     queue = f"volume.{settings.STORAGE_HOST}@{backend.name}"
-    in_process = load("volume", backend.driver).in_process
+    in_process = backend.driver_class.in_process
     return _worker(f"volume-{backend.name}", queue, backend.workers, threads=in_process)
 
 
