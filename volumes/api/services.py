@@ -25,6 +25,8 @@ class ServiceFilter(ListFilter):
 
 
 class ServiceRepresentation(Representation):
+    """A worker: `status` is what the operator wants, `state` what its heartbeat says."""
+
     plural = "services"
 
     binary = serializers.CharField()

@@ -22,6 +22,8 @@ class VolumeNameRepresentation(Representation):
 
 
 class VolumeRepresentation(OperatedRepresentation, VolumeNameRepresentation):
+    """A volume with all that there is to know of it."""
+
     description = serializers.CharField()
     status = serializers.CharField()
     size = serializers.IntegerField(source="size_gib")

@@ -68,6 +68,8 @@ class UpdateType(Body):
 
 
 class TypeRepresentation(Representation):
+    """A class of service that volumes can have."""
+
     envelope, plural = "volume_type", "volume_types"
 
     id = serializers.UUIDField()

@@ -31,12 +31,13 @@ def create_volume(
     description: str | None = None,
     availability_zone: str | None = None,
     metadata: Mapping[str, str] | None = None,
-    hints: Mapping[str, Any] | None = None,
+    hints: Mapping[str, list[str]] | None = None,
 ) -> Volume:
     """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
 
     Raises `BadRequest` for a zone that no service is in, or a size above `per_volume_gigabytes`;
-    `OverLimit` when the project's quota has no room. `hints` are `same_host` and `different_host`.
+    `OverLimit` when the project's quota has no room. `hints` are `same_host` and `different_host`,
+    each a list of the ids of volumes.
     """
     assert caller.project_id is not None
     _check_zone(availability_zone)
@@ -61,7 +62,7 @@ def create_volume(
             resource=volume,
             project_id=volume.project_id,
             caller=caller,
-            **_placement_hints(hints or {}),
+            **(hints or {}),
         )
         record(volume, "", operation=operation)
     return volume
@@ -76,15 +77,6 @@ def _check_size(size_gib: int, limits: Mapping[str, int]) -> None:
     limit = limits["per_volume_gigabytes"]
     if limit != quota.UNLIMITED and size_gib > limit:
         raise BadRequest(f"size: {size_gib} GiB is more than the {limit} GiB that one volume may.")
-
-
-def _placement_hints(hints: Mapping[str, Any]) -> dict[str, Any]:
-    """The hints that the scheduler knows, each as a list of volume ids; others are ignored."""
-    known = {name: hints[name] for name in ("same_host", "different_host") if hints.get(name)}
-    return {
-        name: [ids] if isinstance(ids, str) else [str(each) for each in ids]
-        for name, ids in known.items()
-    }
 
 
 def update_volume(*, volume: Volume, **changes: Any) -> Volume:

@@ -21,7 +21,10 @@ class OperatedRepresentation(Representation):
 
     @cached_property
     def _operations_of(self) -> str:
-        return f"{volume_url(self.request, self.request.auth.project_id)}/operations?resource_id="
+        caller = self.request.auth
+        # An administrator sees resources of other projects, and is to see their operations too.
+        scope = "all_tenants=1&" if caller.is_admin else ""
+        return f"{volume_url(self.request, caller.project_id)}/operations?{scope}resource_id="
 
     @extend_schema_field(serializers.URLField)
     def get_operations(self, row: Any) -> str:

@@ -44,6 +44,8 @@ class MessageFilter(ListFilter):
 
 
 class MessageRepresentation(Representation):
+    """One sentence about one resource; `event_id` says from a fixed list what happened."""
+
     envelope, plural = "message", "messages"
 
     id = serializers.UUIDField()

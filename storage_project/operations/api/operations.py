@@ -36,6 +36,8 @@ class OperationFilter(ListFilter):
 
 
 class OperationRepresentation(Representation):
+    """A request that was accepted: how far it is, and how it ended."""
+
     envelope, plural = "operation", "operations"
 
     id = serializers.UUIDField()
@@ -78,6 +80,8 @@ class EntryRepresentation(Representation):
 
 
 class OperationDetailRepresentation(OperationRepresentation):
+    """An operation with its timeline."""
+
     timeline = serializers.SerializerMethodField()
 
     @extend_schema_field(EntryRepresentation(many=True))
