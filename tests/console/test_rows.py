@@ -1,0 +1,98 @@
+"""Every list of the console: as many queries for many rows as for few, and nothing to write to."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from storage_project.operations.models import Operation, Transition
+from tests.factories import (
+    MessageFactory,
+    OperationFactory,
+    PoolFactory,
+    ProjectFactory,
+    ServiceFactory,
+    VolumeFactory,
+    VolumeTypeFactory,
+)
+from volumes.models import QuotaLimit, QuotaUsage
+
+MANY = 20
+
+
+def make_transition() -> Transition:
+    operation: Operation = OperationFactory()
+    return Transition.objects.create(
+        operation=operation,
+        resource_type="volume",
+        resource_id=operation.resource_id,
+        was="creating",
+        became="available",
+    )
+
+
+def make_usage() -> QuotaUsage:
+    return QuotaUsage.objects.create(project_id=ProjectFactory().pk, resource="volumes", in_use=2)
+
+
+def make_limit() -> QuotaLimit:
+    return QuotaLimit.objects.create(project_id=ProjectFactory().pk, resource="volumes", limit=3)
+
+
+ENGINE_ROWS: dict[str, Callable[[], Model]] = {
+    "volumes/volume": lambda: VolumeFactory(project_id=ProjectFactory().pk),
+    "volumes/service": ServiceFactory,
+    "volumes/pool": PoolFactory,
+    "volumes/quotausage": make_usage,
+    "operations/operation": lambda: OperationFactory(project_id=ProjectFactory().pk),
+    "operations/message": lambda: MessageFactory(operation=OperationFactory()),
+    "operations/transition": make_transition,
+}
+ROWS = ENGINE_ROWS | {
+    "volumes/volumetype": VolumeTypeFactory,
+    "volumes/quotalimit": make_limit,
+}
+
+
+@pytest.mark.parametrize("place", ROWS)
+def test_many_rows_cost_as_many_queries_as_one(console: Client, place: str) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert console.get(f"/admin/{place}/").status_code == 200
+        return len(queries)
+
+    ROWS[place]()
+    console.get(f"/admin/{place}/")  # the first request of a session looks more up
+    for_one = queries()
+    for _ in range(MANY):
+        ROWS[place]()
+    assert queries() == for_one
+
+
+@pytest.mark.parametrize("place", ENGINE_ROWS)
+def test_what_the_engine_owns_is_only_looked_at(console: Client, place: str) -> None:
+    row = ENGINE_ROWS[place]()
+    page = f"/admin/{place}/{row.pk}/change/"
+    assert console.get(page).status_code == 200
+    assert console.post(page, {"status": "available"}).status_code == 403
+    assert console.get(f"/admin/{place}/add/").status_code == 403
+
+
+@pytest.mark.parametrize("place", ROWS)
+def test_nothing_is_deleted_behind_the_services(console: Client, place: str) -> None:
+    row = ROWS[place]()
+    assert console.post(f"/admin/{place}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    console.post(f"/admin/{place}/", {"action": "delete_selected", "_selected_action": row.pk})
+    assert type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("place", ROWS)
+def test_others_are_sent_to_sign_in(db: None, place: str) -> None:
+    row = ROWS[place]()
+    for page in (f"/admin/{place}/", f"/admin/{place}/{row.pk}/change/"):
+        response = Client().get(page)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/admin/login/")
