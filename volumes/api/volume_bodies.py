@@ -31,8 +31,8 @@ class OptionalText(Text):
         return super().run_validation(data) or None
 
 
-class NotYet(serializers.Field[Any, Any, Any, Any]):
-    """Something that clients name with null or "" when they do not want it, and nobody can have."""
+class Unsupported(serializers.Field[Any, Any, Any, Any]):
+    """Something that clients name with null or "" when they do not want it. Nobody gets it."""
 
     default_error_messages = {"unsupported": "{what} is not supported."}
 
@@ -81,12 +81,12 @@ class CreateVolume(Body):
     volume_type = OptionalText()
     availability_zone = OptionalText()
     metadata = MetadataField(required=False, allow_null=True)
-    snapshot_id = NotYet("A volume from a snapshot")
-    source_volid = NotYet("A volume from another volume")
-    image_ref = named("imageRef", NotYet("A volume from an image"))
-    backup_id = since("3.47", NotYet("A volume from a backup"))
-    consistencygroup_id = NotYet("A volume in a consistency group")
-    group_id = since("3.13", NotYet("A volume in a group"))
+    snapshot_id = Unsupported("A volume from a snapshot")
+    source_volid = Unsupported("A volume from another volume")
+    image_ref = named("imageRef", Unsupported("A volume from an image"))
+    backup_id = since("3.47", Unsupported("A volume from a backup"))
+    consistencygroup_id = Unsupported("A volume in a consistency group")
+    group_id = since("3.13", Unsupported("A volume in a group"))
     multiattach = BooleanLike(required=False, allow_null=True)
     scheduler_hints = beside(
         named("OS-SCH-HNT:scheduler_hints", HintsField(required=False, allow_null=True))

@@ -31,7 +31,7 @@ def create_volume(
     description: str | None = None,
     availability_zone: str | None = None,
     metadata: Mapping[str, str] | None = None,
-    hints: Mapping[str, list[str]] | None = None,
+    hints: Mapping[str, Any] | None = None,
 ) -> Volume:
     """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
 
