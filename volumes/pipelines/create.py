@@ -39,8 +39,8 @@ def schedule(run: Run) -> None:
         size_gib=volume.size_gib,
         availability_zone=volume.availability_zone,
         extra_specs=volume.volume_type.extra_specs,
-        same_host_pools=_pools_of(run.arguments.get("same_host")),
-        different_host_pools=_pools_of(run.arguments.get("different_host")),
+        same_host_pools=_pools_of(volume.project_id, run.arguments.get("same_host")),
+        different_host_pools=_pools_of(volume.project_id, run.arguments.get("different_host")),
     )
     ranking = rank(request, pool_states())
     run.notes["refusals"] = dict(ranking.refusals)
@@ -111,9 +111,9 @@ def _refusals(run: Run) -> dict[str, str]:
     return refusals
 
 
-def _pools_of(volume_ids: list[str] | None) -> frozenset[str] | None:
-    """The pools, as the scheduler names them, that hold these volumes."""
+def _pools_of(project_id: str, volume_ids: list[str] | None) -> frozenset[str] | None:
+    """The pools, as the scheduler names them, that hold these volumes of the project."""
     if volume_ids is None:
         return None
-    volumes = Volume.objects.filter(pk__in=volume_ids, pool__isnull=False)
+    volumes = Volume.objects.filter(project_id=project_id, pk__in=volume_ids, pool__isnull=False)
     return frozenset(placed(volume).host for volume in volumes.select_related("pool__service"))
