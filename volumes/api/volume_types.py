@@ -53,6 +53,7 @@ class CreateType(Body):
 
 class UpdateType(Body):
     envelope = "volume_type"
+    aliases = {"os-volume-type-access:is_public": "is_public"}
     example = {"description": "On solid state disks"}
 
     name = NameField(allow_blank=False, required=False, allow_null=True)

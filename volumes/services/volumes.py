@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from storage_project.api.faults import BadRequest, NotFound, PreconditionFailed
+from storage_project.api.faults import BadRequest, NotFound, OverLimit, PreconditionFailed
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance, record
 from storage_project.operations.models import Operation
@@ -35,8 +35,8 @@ def create_volume(
 ) -> Volume:
     """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
 
-    Raises `BadRequest` for a zone that no service is in, or a size above `per_volume_gigabytes`;
-    `OverLimit` when the project's quota has no room. `hints` are `same_host` and `different_host`,
+    Raises `BadRequest` for a zone that no service is in; `OverLimit` when the project's quota has
+    no room, or one volume may not be so large. `hints` are `same_host` and `different_host`,
     each a list of the ids of volumes.
     """
     assert caller.project_id is not None
@@ -76,7 +76,9 @@ def _check_zone(zone: str | None) -> None:
 def _check_size(size_gib: int, limits: Mapping[str, int]) -> None:
     limit = limits["per_volume_gigabytes"]
     if limit != quota.UNLIMITED and size_gib > limit:
-        raise BadRequest(f"size: {size_gib} GiB is more than the {limit} GiB that one volume may.")
+        raise OverLimit(
+            f"Requested volume size {size_gib}G is larger than maximum allowed limit {limit}G."
+        )
 
 
 def update_volume(*, volume: Volume, **changes: Any) -> Volume:

@@ -102,6 +102,9 @@ class TestTypes:
         body = {"name": None, "description": "quick", "is_public": False}
         shown = admin.client().put(address, {"volume_type": body}).json()["volume_type"]
         assert (shown["name"], shown["description"], shown["is_public"]) == ("fast", "quick", False)
+        # The name that openstacksdk has for it, as when a type is made.
+        body = {"os-volume-type-access:is_public": True}
+        assert admin.client().put(address, {"volume_type": body}).json()["volume_type"]["is_public"]
         assert admin.client().put(address, {"volume_type": {}}).status_code == 400
         taken = {"volume_type": {"name": VolumeType.DEFAULT_NAME}}
         assert admin.client().put(address, taken).status_code == 409

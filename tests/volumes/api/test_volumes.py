@@ -185,6 +185,12 @@ class TestCreate:
         assert body["retryAfter"] == "0"
         assert "gigabytes" in body["message"]
 
+    def test_refuses_one_that_is_too_large_with_413(self, member: Account) -> None:
+        set_limits(project_id=member.project.pk, limits={"per_volume_gigabytes": 5})
+        response = member.client().post("/v3/volumes", {"volume": {"size": 6}})
+        assert response.status_code == 413
+        assert "6G is larger than maximum allowed limit 5G" in fault(response)
+
     def test_the_same_key_makes_one_volume(self, member: Account) -> None:
         client = member.client(HTTP_IDEMPOTENCY_KEY="once")
         first, second = (client.post("/v3/volumes", {"volume": {"size": 1}}) for _ in "12")
