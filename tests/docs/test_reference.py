@@ -1,0 +1,183 @@
+"""What the documents list is what the code has: nothing is missing, nothing is left over."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from storage_project.api import faults, idempotency
+from storage_project.api.actions import ActionView
+from storage_project.config import BackendTable
+from storage_project.operations import dispatcher, lease, pipeline, run, runner
+from storage_project.operations.api.operations import OperationDetailRepresentation
+from storage_project.operations.messages import Code
+from storage_project.operations.pipeline import pipelines
+from storage_project.operations.states import Status, Step
+from storage_project.supervisor import services
+from tests.docs.tables import read_table, words
+from volumes import pools, presence, quota
+from volumes.states import SETTLED, STATUSES, VOLUME
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker" / "compose.yaml"
+# Our own variables; others, as HOME, are not for us to explain.
+VARIABLE = re.compile(r"(STORAGE|DATABASE|BROKER|FLOWER|POSTGRES|DEMO)_[A-Z_]+")
+
+
+def variables_in_code() -> Iterator[str]:
+    """Names of environment variables stand in quotes, in the code of the Django project."""
+    for path in (ROOT / "storage_project").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def variables_in_docker() -> Iterator[str]:
+    """Those that compose.yaml asks for, and those that it and the image set for our processes."""
+    yield from re.findall(r"\$\{(\w+)", COMPOSE.read_text())
+    yield from yaml.safe_load(COMPOSE.read_text())["x-khoi"]["environment"]
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    for line in re.findall(r"^ENV (.*)$", dockerfile, re.MULTILINE):
+        yield from (pair.partition("=")[0] for pair in line.split())
+
+
+def test_every_environment_variable():
+    read = {*variables_in_code(), *variables_in_docker()}
+    documented = set(read_table("operating.md", "variable"))
+    assert documented == {name for name in read if VARIABLE.fullmatch(name)}
+
+
+def test_every_key_of_a_backend():
+    documented = {key: cells[0] for key, cells in read_table("operating.md", "key").items()}
+    assert documented == {each.name: show_default(each.default) for each in fields(BackendTable)}
+
+
+def show_default(value: Any) -> str:
+    """As TOML writes it."""
+    if value is MISSING:
+        return "needed"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def test_every_quota():
+    documented = {name: cells[0] for name, cells in read_table("operating.md", "quota").items()}
+    assert documented == {name: f"`{limit}`" for name, limit in quota.DEFAULTS.items()}
+
+
+def test_every_code_of_a_message():
+    assert set(read_table("operating.md", "code")) == set(Code)
+
+
+def test_every_process():
+    named = set(read_table("operating.md", "process")) - {"volume-<backend>", "broker"}
+    factories = {"web", "control", "data", "dispatch", "flower"}
+    assert named == factories
+    assert all(callable(getattr(services, name)) for name in factories)
+
+
+TIMES = {
+    "lease": f"{lease.LEASE_S} s",
+    "heartbeat of a lease": f"{lease.BEAT_S} s",
+    "a message is sent again": (
+        f"after {dispatcher.FIRST_PAUSE_S} s, doubling up to {dispatcher.LONGEST_PAUSE_S} s"
+    ),
+    "a step may run": f"{pipeline.Pipeline.time_limit_s} s",
+    "a step is tried": f"{pipeline.Pipeline.max_attempts} times",
+    "pause between tries": f"1 s, doubling up to {runner.MAX_BACKOFF_S} s",
+    "an operation waits for a worker": f"{run.PATIENCE_S} s",
+    "a service says that it lives": f"every {presence.BEAT_EVERY_S:g} s",
+    "a pool is reported": f"every {presence.REPORT_EVERY_S:g} s",
+    "a service or a pool counts as down": f"after {pools.DOWN_AFTER.seconds} s",
+    "a message to a project is kept": f"{runner.MESSAGE_LIFETIME.days} days",
+    "an `Idempotency-Key` is kept": f"{idempotency.LIFETIME // timedelta(hours=1)} hours",
+}
+
+
+def test_how_long_things_take():
+    table = read_table("operating.md", "what")
+    assert {name.strip("`"): cells[0] for name, cells in table.items()} == TIMES
+
+
+def test_every_move_of_a_volume():
+    moves = {
+        name: (statuses_in(cells[0]), statuses_in(cells[1]))
+        for name, cells in read_table("design.md", "move").items()
+    }
+    assert moves == {
+        name: (set(move.sources), set(move.targets)) for name, move in VOLUME.moves.items()
+    }
+
+
+def statuses_in(cell: str) -> set[str]:
+    """`a`, `b`; or any but `c`; or any settled one."""
+    if cell == "any settled one":
+        return set(SETTLED)
+    return set(STATUSES) - words(cell) if cell.startswith("any but") else words(cell)
+
+
+def test_every_status_and_step_of_an_operation():
+    assert set(read_table("design.md", "status")) == set(Status)
+    assert set(read_table("design.md", "step")) == set(Step) - {Step.DONE}
+    shown = read_table("api.md", "field")
+    assert words(shown["status"][0]) == set(Status)
+    assert words(shown["step"][0]) == set(Step)
+    assert words(shown["kind"][0]) == set(pipelines())
+
+
+def test_every_field_of_an_operation():
+    documented = {
+        name for cell in read_table("api.md", "field") for name in re.split("`?, `?", cell)
+    }
+    assert documented == set(OperationDetailRepresentation().fields) - {"id", "links"}
+
+
+def test_every_error():
+    documented = {
+        int(code): words(cells[0]) for code, cells in read_table("api.md", "code").items()
+    }
+    known = {code: {key} for code, key in faults.ENVELOPE_KEYS.items()}
+    assert documented.items() <= known.items()
+    raised = {each.status_code for each in faults.Fault.__subclasses__()}
+    assert raised <= documented.keys()
+
+
+def test_every_address():
+    documented = {
+        address: set(cells[0].split(", "))
+        for address, cells in read_table("api.md", "address").items()
+    }
+    assert documented == dict(addresses(get_resolver().url_patterns, "/"))
+
+
+def addresses(
+    patterns: list[URLPattern | URLResolver], prefix: str
+) -> Iterator[tuple[str, set[str]]]:
+    """Every address of the API with its methods, in the form without a project."""
+    for each in patterns:
+        route = str(each.pattern)
+        if route.startswith(("^", "admin", "log")):
+            continue
+        if isinstance(each, URLResolver):
+            yield from addresses(each.url_patterns, prefix + route)
+        else:
+            yield re.sub(r"<\w+:(\w+)>", r"{\1}", prefix + route), methods(each.callback)
+
+
+def methods(view: Callable[..., Any]) -> set[str]:
+    handlers = getattr(view, "cls", None)
+    names = ("get", "post", "put", "patch", "delete")
+    # A plain function shows something.
+    return {name.upper() for name in names if hasattr(handlers, name)} or {"GET"}
+
+
+def test_every_action():
+    documented = set(read_table("api.md", "action"))
+    assert documented == {
+        action.name for view in ActionView.__subclasses__() for action in view.actions
+    }
