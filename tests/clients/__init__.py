@@ -1,0 +1,1 @@
+"""The real, unmodified clients against Khoi as real processes."""
