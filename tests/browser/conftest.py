@@ -1,8 +1,7 @@
 """A real browser before the pages of a live server: Debian's Chromium, without a screen."""
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 from pytest_django import Settings
@@ -10,11 +9,13 @@ from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from drivers.volume.base import VolumeDriver
+from storage_project.config import configuration
+from storage_project.identity.caller import Caller
 from storage_project.identity.models import Project, User
 from storage_project.identity.services import create_user
 from tests.browser.window import Window
 from tests.factories import ProjectFactory
-from tests.in_process import backends
+from volumes.backends import open_backend
 
 PASSWORD = "correct horse"
 # Root needs --no-sandbox; the others keep it from calling home, which fails slowly without a net.
@@ -72,8 +73,9 @@ def operator(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def project(transactional_db: None) -> Project:
-    return ProjectFactory(name="demo")
+def project(transactional_db: None, caller: Caller) -> Project:
+    """The project of the caller."""
+    return ProjectFactory(id=caller.project_id, name=caller.project_name)
 
 
 @pytest.fixture
@@ -88,9 +90,9 @@ def console(window: Window, operator: User) -> Window:
 
 @pytest.fixture
 def storage(
-    transactional_db: None, settings: Settings, tmp_path: Path
-) -> Iterator[dict[str, VolumeDriver]]:
+    transactional_db: None, settings: Settings, configure: Callable[[str], None]
+) -> dict[str, VolumeDriver]:
     """Two simulated backends of the machine `box`; `fast` is taken first."""
     settings.STORAGE_HOST = "box"
-    with backends(settings, tmp_path, BACKENDS) as drivers:
-        yield drivers
+    configure(BACKENDS)
+    return {name: open_backend(name) for name in configuration().backends}

@@ -9,15 +9,10 @@ from storage_project.identity.models import Project
 from storage_project.operations.models import Operation, Transition
 from storage_project.operations.states import Status
 from tests.browser.window import Window
-from tests.in_process import work_off
+from tests.operations.engine import Engine
 from volumes.models import QuotaLimit, Service, Volume, VolumeType
 from volumes.services.types import create_type, ensure_default_type
 from volumes.services.volumes import create_volume
-
-
-@pytest.fixture
-def caller(project: Project) -> Caller:
-    return Caller("u", "demo", project.pk, project.name, frozenset({"member"}), "req-1")
 
 
 @pytest.fixture
@@ -25,7 +20,7 @@ def volume(storage: dict[str, MemoryDriver], caller: Caller) -> Volume:
     made = create_volume(
         caller=caller, size_gib=2, volume_type=ensure_default_type(), name="letters"
     )
-    work_off()
+    Engine().run()
     made.refresh_from_db()
     return made
 
@@ -57,7 +52,7 @@ def test_delete(console: Window, volume: Volume, storage: dict[str, MemoryDriver
     assert operation.user_id == LogEntry.objects.get().user_id
     assert operation.request_id.startswith("req-")
 
-    work_off()
+    Engine().run()
     assert not Volume.objects.exists()
     assert storage["fast"].list_volumes(pool="fast") == []
 
@@ -72,7 +67,7 @@ def test_force_delete_of_several_from_the_list(
     console.press("Go")
     console.press("Force delete")
     assert console.heading == "Volumes"
-    work_off()
+    Engine().run()
     assert not Volume.objects.exists()
 
 
@@ -111,7 +106,7 @@ def test_cancel(console: Window, caller: Caller, storage: object) -> None:
     # Once is enough.
     assert not console.find_all(".object-tools button")
 
-    work_off()
+    Engine().run()
     operation.refresh_from_db()
     assert operation.status == Status.CANCELLED
 
@@ -145,7 +140,7 @@ def test_a_type_is_made_changed_and_deleted(console: Window) -> None:
     assert gold.extra_specs == {"volume_backend_name": "fast", "capabilities:thin": "<is> True"}
 
     console.follow("gold")
-    assert console.value("Extra specs") == "volume_backend_name=fast\ncapabilities:thin=<is> True"
+    assert console.value("Extra specs") == "capabilities:thin=<is> True\nvolume_backend_name=fast"
     console.fill("Name", "platinum")
     console.fill("Extra specs", "")
     console.press("Save")

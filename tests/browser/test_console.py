@@ -9,7 +9,7 @@ from storage_project.identity.services import create_user
 from storage_project.operations.models import Operation
 from tests.browser.conftest import PASSWORD
 from tests.browser.window import Window
-from tests.in_process import work_off
+from tests.operations.engine import Engine
 from volumes.models import Volume
 from volumes.services.quotas import set_limits
 from volumes.services.types import ensure_default_type
@@ -29,14 +29,13 @@ LISTS = {
 
 
 @pytest.fixture
-def volume(storage: object, project: Project) -> Volume:
+def volume(storage: object, project: Project, caller: Caller) -> Volume:
     """One that was made, beside one that no backend could take, so that every list has rows."""
-    caller = Caller("u", "demo", project.pk, project.name, frozenset({"member"}), "req-1")
     set_limits(project_id=project.pk, limits={"volumes": 5})
     kind = ensure_default_type()
     create_volume(caller=caller, size_gib=400, volume_type=kind, name="too-large")
     made = create_volume(caller=caller, size_gib=2, volume_type=kind, name="letters")
-    work_off()
+    Engine().run()
     return made
 
 

@@ -1,18 +1,16 @@
 """What the console tells about an operation and about a volume, after the engine has worked."""
 
-import pytest
 from selenium.webdriver.common.by import By
 
 from drivers.errors import Reason
 from drivers.faults import Fault
 from drivers.volume.memory import MemoryDriver
 from storage_project.identity.caller import Caller
-from storage_project.identity.models import Project
 from storage_project.operations.models import Operation
 from storage_project.operations.states import Status, Step
 from tests.browser.window import Window
 from tests.factories import OperationFactory
-from tests.in_process import work_off
+from tests.operations.engine import Engine
 from volumes.models import Volume
 from volumes.services.types import ensure_default_type
 from volumes.services.volumes import create_volume, delete_volume, extend_volume
@@ -21,14 +19,9 @@ FULL = Fault.failure("The disk is full.", code=Reason.no_space)
 BUSY = Fault.failure("The controller is busy.", code=Reason.busy, retryable=True)
 
 
-@pytest.fixture
-def caller(project: Project) -> Caller:
-    return Caller("u", "demo", project.pk, project.name, frozenset({"member"}), "req-1")
-
-
 def create(caller: Caller, name: str = "letters") -> Volume:
     volume = create_volume(caller=caller, size_gib=2, volume_type=ensure_default_type(), name=name)
-    work_off()
+    Engine().run()
     return volume
 
 
@@ -50,7 +43,7 @@ def test_a_timeline_tells_every_step_in_order(
 
     assert console.heading == "volume.create succeeded"
     assert lines(console) == [
-        "accepted req-1",
+        "accepted req-test",
         "volume creating",
         "validate done by local",
         "schedule done by local",
@@ -115,7 +108,7 @@ def test_a_volume_tells_its_story(
     volume = create(caller)
     volume.refresh_from_db()
     extend_volume(volume=volume, new_size_gib=3, caller=caller)
-    work_off()
+    Engine().run()
     console.open("/admin/volumes/volume/")
     console.follow("letters")
 
@@ -141,7 +134,7 @@ def test_the_history_of_a_deleted_volume_stays(
     volume = create(caller)
     volume.refresh_from_db()
     delete_volume(volume=volume, caller=caller)
-    work_off()
+    Engine().run()
     assert not Volume.objects.exists()
 
     operation_page(console, Operation.objects.get(kind="volume.delete"))

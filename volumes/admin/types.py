@@ -25,7 +25,7 @@ class ExtraSpecsField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return "\n".join(f"{key}={demand}" for key, demand in value.items())
+            return "\n".join(f"{key}={demand}" for key, demand in sorted(value.items()))
         return value
 
     def to_python(self, value: str | None) -> dict[str, str]:  # type: ignore[override]
@@ -86,7 +86,7 @@ class VolumeTypeAdmin(Rows):
 
     @admin.display(description="extra specs")
     def demands(self, volume_type: VolumeType) -> SafeString | str:
-        specs = volume_type.extra_specs.items()
+        specs = sorted(volume_type.extra_specs.items())
         return format_html_join(" ", "<code>{}={}</code>", specs) or NOTHING
 
     @admin.display(description="volumes", ordering="volume_count")

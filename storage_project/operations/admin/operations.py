@@ -61,11 +61,10 @@ class KindFilter(WordFilter):
 
 
 def _can_be_cancelled(operation: Operation) -> bool:
-    pipeline = pipelines()[operation.kind]
     return (
         operation.active
         and not operation.cancel_requested
-        and pipeline.may_cancel(operation.step, operation.attempts)
+        and pipelines()[operation.kind].may_cancel(operation.step, operation.attempts)
     )
 
 

@@ -13,7 +13,7 @@ from storage_project.operations.runner import Outcome
 from storage_project.operations.selectors import Entry, timeline_of
 from storage_project.operations.states import Status
 
-OUTCOME_TONES = {
+OUTCOME_TONES: dict[str, Tone] = {
     Outcome.DONE: Tone.GOOD,
     Outcome.LATER: Tone.WARN,
     Outcome.UNDO: Tone.WARN,
@@ -73,7 +73,7 @@ def _order(entry: Entry) -> tuple[datetime, bool]:
 
 def _step(entry: Entry) -> Line:
     outcome = entry.outcome or ""
-    tone = OUTCOME_TONES.get(Outcome(outcome), Tone.QUIET)
+    tone = OUTCOME_TONES.get(outcome, Tone.QUIET)
     return Line(
         at=entry.at,
         tone=tone,
