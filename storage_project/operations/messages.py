@@ -39,11 +39,17 @@ OF_THE_BACKEND = frozenset(
 
 
 class StepError(Exception):
-    """A step could not do its work. `retryable`: the same try may succeed later."""
+    """A step could not do its work. `retryable`: the same try may succeed later.
 
-    def __init__(self, code: Code, detail: str = "", *, retryable: bool = False) -> None:
+    `cause` is the short of it, where a sentence of its own is about more than this one try.
+    """
+
+    def __init__(
+        self, code: Code, detail: str = "", *, cause: str = "", retryable: bool = False
+    ) -> None:
         self.code = code
         self.sentence = f"{SENTENCES[code]} {detail}".strip()
+        self.cause = cause or self.sentence
         self.retryable = retryable
         super().__init__(self.sentence)
 
@@ -64,4 +70,4 @@ class NotYet(Exception):  # noqa: N818 - it is not an error: the step only waits
 def as_step_error(error: DriverError, place: str) -> StepError:
     """What a driver said at `place` (`host@backend`), in words fit for a user."""
     code = Code.BACKEND_FULL if error.code is Reason.no_space else Code.BACKEND_FAILED
-    return StepError(code, f"{place}: {error}", retryable=error.retryable)
+    return StepError(code, f"{place}: {error}", cause=str(error), retryable=error.retryable)

@@ -66,7 +66,13 @@ def timeline_of(operation: Operation) -> list[Entry]:
         )
         for transition in operation.transitions.all()
     )
-    return sorted((*steps, *moves), key=lambda entry: entry.at)
+    return sorted((*steps, *moves), key=_in_order)
+
+
+def _in_order(entry: Entry) -> tuple[datetime, bool]:
+    """By the millisecond, which is all that is kept of a step's end; its own moves come before."""
+    to_the_ms = entry.at.replace(microsecond=entry.at.microsecond // 1000 * 1000)
+    return to_the_ms, entry.event == "step"
 
 
 def messages_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Message]":

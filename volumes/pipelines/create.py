@@ -74,7 +74,7 @@ def undo(run: Run) -> None:
 def go_to_next_pool(run: Run, error: StepError) -> StepError | None:
     volume: Volume = run.resource
     failed_pool = placed(volume)
-    _refusals(run)[failed_pool.host] = f"failed: {error.sentence}"
+    _refusals(run)[failed_pool.host] = f"failed: {error.cause.rstrip('.')}"
     left = lock_pools([failed_pool.pk, *run.notes["candidates"]])
     candidates = [left[pool_id] for pool_id in run.notes["candidates"] if pool_id in left]
     if not _place(run, volume, candidates):
