@@ -110,6 +110,7 @@ class Body(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             data = self.without_aliases(data)
+            data = {name: value for name, value in data.items() if not self.says_no(name, value)}
             self.refuse_unknown(data)
         return super().to_internal_value(data)
 
@@ -121,6 +122,12 @@ class Body(serializers.Serializer[Any]):
             for name, value in data.items()
             if name not in self.aliases and name not in self.ignored
         }
+
+    def says_no(self, name: str, value: Any) -> bool:
+        """Whether a client does without what it could not have: cinderclient sends null for every
+        field that it knows, at whatever microversion it speaks.
+        """
+        return value is None and name in self._declared_fields and name not in self.fields
 
     def refuse_unknown(self, data: Mapping[str, Any]) -> None:
         errors = {name: self.explain_unknown(name) for name in data if name not in self.fields}

@@ -86,8 +86,12 @@ def test_refusals_name_the_field(member: APIClient, body: Any, words: str) -> No
 
 
 def test_a_field_below_its_microversion_says_which_it_needs(member: APIClient) -> None:
-    body = {"crate": {"size": 1, "group_id": None}}
+    body = {"crate": {"size": 1, "group_id": "7" * 32}}
     assert "crate.group_id: This field is for microversions from 3.13" in refusal(member, body)
+
+
+def test_null_for_a_field_below_its_microversion_means_nothing(member: APIClient) -> None:
+    assert create(member, {"crate": {"size": 1, "group_id": None}}).status_code == 202
 
 
 def test_an_id_is_text(member: APIClient) -> None:
