@@ -241,7 +241,7 @@ def reset_status(
     if migration_status is not None:
         changes["migration_status"] = None if migration_status == "none" else migration_status
     with transaction.atomic():
-        was = volume.status
+        was = _lock(volume).status
         Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
         for name, value in changes.items():
             setattr(volume, name, value)
