@@ -103,4 +103,14 @@ def require_exact_backends() -> None:
         assert stored.keys() <= rows.keys(), f"nobody owns {stored.keys() - rows.keys()}"
         for volume_id, volume in rows.items():
             if not volume.status.startswith("error"):
-                assert stored.get(volume_id) == volume.size_gib, f"{volume_id} {volume.status}"
+                assert stored.get(volume_id) == volume.size_gib, story_of(volume)
+
+
+def story_of(volume: Volume) -> str:
+    """Everything that happened to a volume, for the failure of a test."""
+    lines = [f"{volume.pk} {volume.status} {volume.size_gib} GiB"]
+    lines += map(str, Transition.objects.filter(resource_id=volume.pk))
+    for operation in Operation.objects.filter(resource_id=volume.pk).order_by("created_at"):
+        lines.append(f"{operation} {operation.status} {operation.error}")
+        lines += [f"  {event}" for event in operation.timeline]
+    return "\n".join(lines)

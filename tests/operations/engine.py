@@ -6,7 +6,7 @@ the engine catches: its lease stays behind, and what it had not committed is gon
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,7 @@ from storage_project.operations.dispatcher import Dispatcher
 from storage_project.operations.models import Operation
 from storage_project.operations.states import ACTIVE
 from storage_project.operations.tasks import TASKS, OperationFailed, chain_of
+from tests.operations.threads import at_once
 
 MOST_ROUNDS = 100
 LONG_AGO = timedelta(days=1)
@@ -52,7 +53,7 @@ def in_the_future() -> Iterator[None]:
 
 
 class Engine:
-    """The dispatcher and, one at a time, the workers."""
+    """The dispatcher and the workers."""
 
     def __init__(self) -> None:
         self.dispatcher = Dispatcher(self.ring, lambda queue: len(self.queues[queue]))
@@ -95,19 +96,32 @@ class Engine:
         for bell in [*self.sent]:
             self.deliver(bell)
 
-    def look(self) -> None:
+    def look(self, *, workers: int = 1) -> None:
         """Let the dispatcher look around once, and the workers empty their queues."""
         self.dispatcher.end_overdue()
         self.dispatcher.ring_due()
-        while queue := next((each for each in self.queues.values() if each), None):
-            self.deliver(queue.popleft())
+        if workers == 1:
+            self._work()
+        else:
+            for failure in filter(None, at_once(*[self._work] * workers)):
+                raise failure
+
+    def _work(self) -> None:
+        while bell := self._next_bell():
+            self.deliver(bell)
             if self.echo:
                 self.deliver_again()
 
-    def run(self) -> None:
-        """Go on until every operation has ended."""
+    def _next_bell(self) -> Bell | None:
+        for queue in [*self.queues.values()]:
+            with suppress(IndexError):
+                return queue.popleft()
+        return None
+
+    def run(self, *, workers: int = 1) -> None:
+        """Go on until every operation has ended. Several workers are threads."""
         for _ in range(MOST_ROUNDS):
-            self.look()
+            self.look(workers=workers)
             active = Operation.objects.filter(status__in=ACTIVE)
             if not active.exists():
                 return

@@ -1,0 +1,81 @@
+"""Many clients and many workers at once, on backends that fail at random."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import pytest
+
+from storage_project.api.faults import Fault
+from storage_project.operations.models import Operation
+from storage_project.operations.services import cancel_operation
+from storage_project.operations.states import ACTIVE
+from tests.operations.consistency import require_consistent
+from tests.operations.threads import at_once
+from tests.operations.world import World
+from volumes.models import Volume
+from volumes.services.quotas import set_limits
+from volumes.services.volumes import (
+    delete_volume,
+    extend_volume,
+    force_delete_volume,
+    reset_status,
+)
+
+CLIENTS = 4
+WORKERS = 4
+REQUESTS = 12
+UNSTEADY = """
+[backends.one]
+driver = "memory"
+thin = false
+capacity_gib = 8
+failure_rate = 0.2
+lost_reply_rate = 0.2
+seed = {seed}
+[backends.two]
+driver = "memory"
+thin = false
+capacity_gib = 8
+failure_rate = 0.2
+lost_reply_rate = 0.2
+seed = {seed}
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seed", range(4))
+def test_leaves_everything_exact(world: World, configure: Callable[[str], None], seed: int) -> None:
+    assert world.caller.project_id
+    configure(UNSTEADY.format(seed=seed))
+    set_limits(project_id=world.caller.project_id, limits={"volumes": 8, "gigabytes": 14})
+    clients = [partial(be_a_client, world, random.Random(100 * seed + n)) for n in range(CLIENTS)]
+    workers = [partial(world.engine.run, workers=1)] * WORKERS
+    for outcome in at_once(*clients, *workers):
+        if isinstance(outcome, Exception):
+            raise outcome
+    world.engine.run(workers=WORKERS)
+    require_consistent()
+
+
+def be_a_client(world: World, dice: random.Random) -> None:
+    """Ask for things at random; a refusal is an answer."""
+    for _ in range(REQUESTS):
+        volume = Volume.objects.order_by("?").first()
+        operation = Operation.objects.filter(status__in=ACTIVE).order_by("?").first()
+        requests: list[Callable[[], object]] = [world.request_volume] * 3
+        if operation:
+            requests.append(partial(cancel_operation, operation=operation))
+        if volume:
+            grown = volume.size_gib + dice.randint(1, 2)
+            about = {"volume": volume, "caller": world.caller}
+            requests += [
+                partial(extend_volume, new_size_gib=grown, **about),
+                partial(extend_volume, new_size_gib=grown, **about),
+                partial(delete_volume, **about),
+                partial(force_delete_volume, **about),
+                partial(reset_status, status="error", **about),
+            ]
+        with suppress(Fault):
+            dice.choice(requests)()
