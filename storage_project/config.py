@@ -106,7 +106,7 @@ def configuration() -> Configuration:
     for path in (settings.STORAGE_CONFIG, *_added):
         more = load_configuration(path).backends
         if twice := backends.keys() & more.keys():
-            raise ConfigurationError(f"backends.{min(twice)}: {path.name} has one of that name too")
+            raise ConfigurationError(f"backends.{min(twice)}: {path.name} has one too")
         backends |= more
     return Configuration(backends)
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -22,7 +23,7 @@ from volumes.services.services import forget_service
 NAME = "demo-small"
 CONFIGURATION = Path(__file__).with_name("small_disk.toml")
 BALLAST = "somebody-elses-data"
-BALLAST_BYTES = 384 * MIB
+BALLAST_MIB = 128
 
 
 @contextmanager
@@ -34,39 +35,42 @@ def small_disk_in_place() -> Iterator[None]:
     """
     folder = _folder()
     (folder / "volumes").mkdir(parents=True, exist_ok=True)
-    with (folder / "volumes" / BALLAST).open("ab") as ballast:
+    with (folder / "volumes" / BALLAST).open("ab", buffering=0) as ballast:
         fcntl.flock(ballast, fcntl.LOCK_SH)
         try:
-            _allocate(ballast.fileno())
+            _fill(ballast)
             add_configuration(CONFIGURATION)
             yield
+            with suppress(DatabaseError):  # it may be away
+                forget_service(binary=BINARY, host=host_of(NAME))
         finally:
             # Taken only when nobody shares it any more.
             with suppress(BlockingIOError):
                 fcntl.flock(ballast, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
+                _empty(folder)
 
 
-def _allocate(descriptor: int) -> None:
+def _fill(ballast: BinaryIO) -> None:
+    """Random data: some file systems give no room to a file before it is written, or to zeros."""
+    block = os.urandom(MIB)
     try:
-        os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+        for _ in range(os.fstat(ballast.fileno()).st_size // MIB, BALLAST_MIB):
+            ballast.write(block)
     except OSError as error:
         raise ConfigurationError(
-            f"The tour needs {BALLAST_BYTES // MIB} MiB for a while, and cannot have them in "
+            f"The tour needs {BALLAST_MIB} MiB for a while, and cannot have them in "
             f"{settings.STORAGE_HOME}: {error.strerror}."
         ) from error
 
 
-def _remove(folder: Path) -> None:
-    """Leave no trace; what is not the tour's own stays."""
+def _empty(folder: Path) -> None:
+    """Leave no trace on the disk; what is not the tour's own stays."""
     (folder / "volumes" / BALLAST).unlink(missing_ok=True)
     for empty in (*folder.glob("*/"), folder, folder.parent):
         with suppress(OSError):
             empty.rmdir()
-    with suppress(DatabaseError):  # it may be away, or not made yet
-        forget_service(binary=BINARY, host=host_of(NAME))
 
 
 def _folder() -> Path:
-    configured: str = load_configuration(CONFIGURATION).backends[NAME].options["path"]
-    return settings.STORAGE_HOME / configured
+    path: Path = load_configuration(CONFIGURATION).backends[NAME].options.path
+    return settings.STORAGE_HOME / path

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -11,13 +10,11 @@ from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
 
+from storage_project.tour.timeline import draw_operation, show_s
 from storage_project.tour.trouble import Trouble
 
 TITLE_WIDTH = 66
 INDENT = 4
-# Two outcomes of a step in the timeline of an operation: it goes on, and it was the last.
-DONE = "done"
-FAILED = "failed"
 
 
 @dataclass
@@ -54,7 +51,9 @@ class Step:
         self.trouble = trouble
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        details: list[RenderableType] = [*self._progress(), *self._remarks]
+        details: list[RenderableType] = [*self._remarks]
+        if self._operation:
+            details[:0] = draw_operation(self._operation)
         if self.trouble:
             details.append(Text(self.trouble, style="red"))
         yield self._headline()
@@ -66,30 +65,6 @@ class Step:
             return self._spinner
         mark = ("✗ ", "bold red") if self.trouble else ("✓ ", "bold green")
         return Text.assemble(mark, self.title.ljust(TITLE_WIDTH), (show_s(self.took_s), "dim"))
-
-    def _progress(self) -> list[RenderableType]:
-        """The steps of the operation with the time that each took; below, why one was not the end.
-
-        Why the last one failed is left to whoever expects it, or to the trouble.
-        """
-        if not self._operation:
-            return []
-        line, notes = Text(style="dim"), []
-        since = datetime.fromisoformat(self._operation["created_at"])
-        for entry in self._operation["timeline"]:
-            if entry["event"] != "step":
-                continue
-            at = datetime.fromisoformat(entry["at"])
-            went_well = entry["outcome"] == DONE
-            line.append(" → " if line else "")
-            line.append(entry["step"], "cyan" if went_well else "yellow")
-            line.append(f" {show_s((at - since).total_seconds())}" + ("" if went_well else " ✗"))
-            if entry["note"] and entry["outcome"] != FAILED:
-                notes.append(Text(f"✗ {entry['step']}: {entry['note']}", "yellow"))
-            since = at
-        if not self._operation["finished_at"]:
-            line.append(f" → {self._operation['step']} …" if line else self._operation["step"])
-        return [line, *notes]
 
 
 @dataclass(frozen=True)
@@ -105,8 +80,3 @@ class Indented:
             yield Segment(" " * self.width)
             yield from line
             yield Segment.line()
-
-
-def show_s(seconds: float) -> str:
-    """A time for people: 12 ms, 1.3 s."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -16,7 +16,8 @@ from storage_project.supervisor.stack import Stack
 from storage_project.tour import small_disk
 from storage_project.tour.client import Client, Refused
 from storage_project.tour.disks import Disk, find_disks
-from storage_project.tour.step import DONE, Indented, Step
+from storage_project.tour.step import Indented, Step
+from storage_project.tour.timeline import DONE, ended_steps
 from storage_project.tour.trouble import TourOver, Trouble
 from volumes.states import TRANSITIONAL
 
@@ -103,8 +104,7 @@ class Tour:
         operation = self.watch(step, volume)
         if operation["status"] != "succeeded":
             raise Trouble(f"The operation {operation['status']}. {operation['error']}")
-        ended = [entry for entry in operation["timeline"] if entry["event"] == "step"]
-        done = [entry["step"] for entry in ended if entry["outcome"] == DONE]
+        done = [entry["step"] for entry in ended_steps(operation) if entry["outcome"] == DONE]
         if done != [*STEPS]:
             raise Trouble(f"The operation succeeded with the steps {', '.join(done)}.")
         return operation

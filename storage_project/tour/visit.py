@@ -10,7 +10,7 @@ from rich.text import Text
 
 from storage_project.supervisor.stack import Stack
 from storage_project.tour.chapters import CHAPTERS
-from storage_project.tour.step import show_s
+from storage_project.tour.timeline import show_s
 from storage_project.tour.tour import MARK, Tour, Volume
 from storage_project.tour.trouble import TourOver, Trouble
 

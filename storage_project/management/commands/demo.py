@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.text import Text
 
 from drivers.errors import ConfigurationError
-from storage_project.config import configuration
 from storage_project.management.commands.up import greet
 from storage_project.supervisor.errors import StartError
 from storage_project.supervisor.progress import Progress
@@ -35,27 +34,28 @@ class Command(BaseCommand):
 
         try:
             with small_disk_in_place():
-                sys.exit(
-                    run_stack(Progress(console), welcome=lambda _: None, guest=guide, stay=stay)
+                exit_code = run_stack(
+                    Progress(console), welcome=lambda _: None, guest=guide, stay=stay
                 )
         except (ConfigurationError, StartError) as error:
             raise CommandError(str(error)) from error
         finally:
             with suppress(OSError):  # the terminal may be gone
                 console.show_cursor()  # which the tour hides, and cannot show when it is killed
+        sys.exit(exit_code)
 
 
 def suggest(console: Console, stack: Stack) -> None:
     """What to try, ready to paste."""
     passwords = {account.name: account.password for account in stack.accounts}
-    first, *_ = configuration().backends
     lines = [
         "# What the tour has done",
         f"curl --user demo:{passwords['demo']} {stack.api.url}/v3/operations",
         "",
         "# Your turn; where there is no openstack: pip install python-openstackclient",
         f"export OS_CLIENT_CONFIG_FILE={stack.clouds}",
-        f"openstack --os-cloud demo volume create --size 1 --type {first} mine",
+        "openstack --os-cloud demo volume type list",
+        "openstack --os-cloud demo volume create --size 1 mine",
         "openstack --os-cloud demo volume list",
         "openstack --os-cloud demo volume message list",
         "openstack --os-cloud admin volume service list",

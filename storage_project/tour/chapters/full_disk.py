@@ -11,8 +11,8 @@ def show_fall_through(tour: Tour) -> None:
     type_name = f"{small.name}-or-{other.name}"
     tour.begin(
         "A disk is full",
-        f"The tour has brought a third backend, {small.name}: half a GiB with somebody else's data "
-        "on it. The scheduler prefers it; that it is full, only its driver can see.",
+        f"The tour has brought a third backend, {small.name}: a small disk, full of somebody "
+        "else's data. The scheduler prefers it; that it is full, only its driver can see.",
     )
     with (
         small_disk_in_use(tour, type_name, f"<or> {small.name} <or> {other.name}"),
@@ -45,12 +45,12 @@ def show_no_backend(tour: Tour) -> None:
             operation = tour.watch(step, volume)
             code = operation["error_code"]
             step.check("the operation failed because no backend can take it", code, Code.NO_BACKEND)
-            (message,) = tour.demo.get("/messages", resource_uuid=volume.id)["messages"]
-            step.quote(f"Message {message['event_id']}", message["user_message"])
-            unnamed = [
-                disk.name for disk in tour.all_disks if disk.pool not in message["user_message"]
-            ]
-            step.check("the message names every backend", unnamed, [])
+            messages = tour.demo.get("/messages", resource_uuid=volume.id)["messages"]
+            step.check("its owner has one message", len(messages), 1)
+            sentence = messages[0]["user_message"]
+            step.quote(messages[0]["event_id"], sentence)
+            unnamed = [disk.name for disk in tour.all_disks if disk.pool not in sentence]
+            step.check("it says what is wrong with every backend", unnamed, [])
             lies_nowhere(step, tour, volume)
             has_status(step, tour, volume, "error")
         with (

@@ -1,0 +1,44 @@
+"""An operation as a line: validate 9 ms → schedule 12 ms → provision …"""
+
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+# Two outcomes of a step: the operation goes on, and it ends there.
+DONE = "done"
+FAILED = "failed"
+
+
+def draw_operation(operation: dict[str, Any]) -> list[Text]:
+    """The steps that have ended, with the time that each took; below them, why one was not done.
+
+    Why the last one failed is left out: that is the operation's own error.
+    """
+    line, reasons = Text(style="dim"), []
+    since = datetime.fromisoformat(operation["created_at"])
+    for entry in ended_steps(operation):
+        at = datetime.fromisoformat(entry["at"])
+        took = show_s((at - since).total_seconds())
+        if entry["outcome"] == DONE:
+            line.append(entry["step"], "cyan").append(f" {took} → ")
+        else:
+            line.append(entry["step"], "yellow").append(f" {took} ✗ → ")
+        if entry["note"] and entry["outcome"] != FAILED:
+            reasons.append(Text(f"✗ {entry['step']}: {entry['note']}", "yellow"))
+        since = at
+    if operation["finished_at"]:
+        line.right_crop(len(" → "))
+    else:
+        line.append(f"{operation['step']} …")
+    return [line, *reasons]
+
+
+def ended_steps(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of the timeline that are ends of steps, in order."""
+    return [entry for entry in operation["timeline"] if entry["event"] == "step"]
+
+
+def show_s(seconds: float) -> str:
+    """A time for people: 12 ms, 1.3 s."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

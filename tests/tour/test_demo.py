@@ -1,0 +1,224 @@
+"""`manage.py demo` with everything real: it shows what is so, and says when it is not."""
+
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage_project.supervisor.clouds import Account
+from storage_project.tour.client import Client
+from tests.processes import descendants, is_running
+from tests.stack import wait_until
+from tests.supervisor.running import Up, own_database
+from tests.tour.running import Demo
+
+STEPS = [
+    "Wait until every backend has told how much room it has",
+    "Offer the type fast",
+    "Offer the type slow",
+    "Create a volume of 1 GiB, type fast",
+    "Create a volume of 2 GiB, type slow",
+    "Extend the one on fast to 3 GiB",
+    "Create a volume of 1 GiB, on demo-small or slow",
+    "Create a volume of 20 GiB, on demo-small only",
+    "Delete the one that was not made",
+    "Delete the volume of type fast",
+    "Delete the volume of type slow",
+]
+WENT_WELL = "Every step did what it should"
+ENDED_EARLY = "The tour ended early"
+# The four steps of an operation, as they are shown with their times.
+TOOK = r" \d+(\.\d)? m?s"
+CREATED = f"validate{TOOK} → schedule{TOOK} → provision{TOOK} → report{TOOK}"
+FELL_THROUGH = f"provision{TOOK} ✗ → provision{TOOK} → report{TOOK}"
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def environment():
+    """Of every process in this home."""
+    return {"STORAGE_CONFIG": "", **own_database()}
+
+
+@pytest.fixture
+def start_demo(home, environment):
+    """Start a demo in this home, as often as one likes; none outlives the test."""
+    demos = []
+
+    def start(*, on_terminal=False, **more):
+        demos.append(Demo(home, {**environment, **more}, on_terminal=on_terminal))
+        return demos[-1]
+
+    yield start
+    for demo in demos:
+        demo.process.kill()
+        demo.process.wait()
+
+
+def configure(home: Path, **backends: str) -> None:
+    """Write a configuration of backends that keep files, each with its driver."""
+    tables = [
+        f'[backends.{name}]\ndriver = "{driver}"\npath = "backends/{name}"\n'
+        for name, driver in backends.items()
+    ]
+    (home / "storage.toml").write_text("".join(tables))
+
+
+def sign_in(up: Up, name: str) -> Client:
+    return Client(up.url, Account(name, up.cloud(name)["password"], role=""))
+
+
+@contextmanager
+def serving(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[Client, Client]]:
+    """The home with `up` running, as its two users see it."""
+    up = Up(home, **environment)
+    try:
+        up.wait_until_up()
+        yield sign_in(up, "admin"), sign_in(up, "demo")
+        assert up.end() == 0
+    finally:
+        up.process.kill()
+        up.process.wait()
+
+
+def offer_type(admin: Client, name: str, *, backend: str) -> None:
+    specs = {"volume_backend_name": backend}
+    admin.post("/types", {"volume_type": {"name": name, "extra_specs": specs}})
+
+
+def status_of(tenant: Client, volume_id: str) -> str:
+    return tenant.get(f"/volumes/{volume_id}")["volume"]["status"]
+
+
+def types_of(admin: Client) -> dict[str, Any]:
+    return {each["name"]: each["extra_specs"] for each in admin.get("/types")["volume_types"]}
+
+
+def files_in(home: Path) -> list[Path]:
+    """What lies on the disks, the tour's own among them."""
+    return [
+        path
+        for folder in ("backends", "demo")
+        for path in (home / folder).rglob("*")
+        if path.is_file()
+    ]
+
+
+def test_the_tour_can_be_taken_again_and_leaves_two_types(home, environment, start_demo):
+    for _ in range(2):
+        demo = start_demo()
+        assert demo.wait() == 0, demo.output
+        shown = [line for line in demo.output.splitlines() if line.startswith(("✓ ", "✗ "))]
+        assert [line[2:68].rstrip() for line in shown] == STEPS
+        assert len(re.findall(CREATED, demo.output)) == 5
+        assert len(re.findall(FELL_THROUGH, demo.output)) == 1
+        assert "No backend can take this volume of 20 GiB: " in demo.output
+        assert WENT_WELL in demo.output
+        assert files_in(home) == []
+    with serving(home, environment) as (admin, tenant):
+        assert types_of(admin) == {
+            "fast": {"volume_backend_name": "fast"},
+            "slow": {"volume_backend_name": "slow"},
+            "__DEFAULT__": {},
+        }
+        assert tenant.get("/volumes")["volumes"] == []
+        assert tenant.get("/limits")["limits"]["absolute"]["totalGigabytesUsed"] == 0
+        backends = admin.get("/os-services", binary="cinder-volume")["services"]
+        assert [each["host"].partition("@")[2] for each in backends] == ["fast", "slow"]
+
+
+def test_a_step_that_does_not_do_what_it_says_fails_the_tour(home, start_demo):
+    configure(home, fast="tests.tour.drivers.LyingDriver", slow="file")
+    demo = start_demo()
+    assert demo.wait() == 1
+    assert "Not so: it is 3 GiB long" in demo.output
+    assert ENDED_EARLY in demo.output
+    assert "Delete what a tour has left: volumes, 2" in demo.output
+    assert files_in(home) == []
+
+
+def test_one_that_is_interrupted_has_failed_and_the_next_one_tidies_up(home, start_demo):
+    demo = start_demo()
+    demo.read_until("Create a volume of 1 GiB, type fast")
+    demo.process.terminate()
+    assert demo.wait() == 1
+    assert files_in(home) != []
+    again = start_demo()
+    assert again.wait() == 0, again.output
+    assert "Delete what a tour has left: volumes, " in again.output
+    assert files_in(home) == []
+
+
+def test_an_operators_home_is_left_as_it_was(home, environment, start_demo):
+    configure(home, nvme="file", hdd="file", tape="file")
+    with serving(home, environment) as (admin, tenant):
+        offer_type(admin, "nvme", backend="nvme")
+        volume = tenant.post("/volumes", {"volume": {"size": 1, "name": "payroll"}})["volume"]
+        wait_until(lambda: status_of(tenant, volume["id"]) == "available", "the volume")
+        [file] = files_in(home)
+        file.write_bytes(b"Alice 1000")
+    demo = start_demo()
+    assert demo.wait() == 0, demo.output
+    assert "Create a volume of 2 GiB, type hdd" in demo.output
+    assert files_in(home) == [file]
+    assert file.read_bytes() == b"Alice 1000"
+    with serving(home, environment) as (admin, tenant):
+        assert status_of(tenant, volume["id"]) == "available"
+        assert types_of(admin).keys() == {"nvme", "hdd", "__DEFAULT__"}
+
+
+def test_a_type_that_is_somebody_elses_ends_the_tour(home, environment, start_demo):
+    with serving(home, environment) as (admin, _):
+        offer_type(admin, "slow", backend="fast")
+        beside = start_demo()
+        assert beside.wait() == 1
+        assert f"CommandError: Khoi runs already in {home}" in beside.output
+    demo = start_demo()
+    assert demo.wait() == 1
+    assert "There is a type slow already, for something else" in demo.output
+
+
+def test_too_few_backends_are_a_reason_to_fail(home, start_demo):
+    configure(home, only="file")
+    demo = start_demo()
+    assert demo.wait() == 1
+    assert 'The tour needs two backends with driver = "file"' in demo.output
+
+
+def test_a_backend_of_the_same_name_is_not_touched(home, start_demo):
+    configure(home, **{"fast": "file", "demo-small": "file"})
+    demo = start_demo()
+    assert demo.wait() == 1
+    assert "CommandError: backends.demo-small: small_disk.toml has one too" in demo.output
+    assert files_in(home) == []
+
+
+def test_on_a_terminal_it_goes_on_serving(start_demo):
+    demo = start_demo(on_terminal=True)
+    demo.read_until("volume backend pool list")
+    processes = descendants(demo.process.pid)
+    [password] = re.findall(r"Sign in as demo +(\S+)", demo.output)
+    [url] = re.findall(r"API +(http\S+)/v3/", demo.output)
+    assert Client(url, Account("demo", password, role="")).get("/volumes") == {"volumes": []}
+    assert f"curl --user demo:{password} {url}/v3/operations" in demo.output
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.wait() == 0
+    assert WENT_WELL in demo.output
+    assert not any(map(is_running, processes))
+    # The cursor that the display hides is there again.
+    assert demo.output.rfind("\x1b[?25h") > demo.output.rfind("\x1b[?25l") > 0
+
+
+def test_on_a_terminal_it_ends_when_asked_to(start_demo):
+    demo = start_demo(DEMO_EXIT="1", on_terminal=True)
+    assert demo.wait() == 0, demo.output
+    assert WENT_WELL in demo.output
+    assert "Sign in as" not in demo.output
