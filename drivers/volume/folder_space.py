@@ -44,10 +44,10 @@ class FolderSpace:
         """Raise `no_space` when taking `needed_bytes` now would leave less than the minimum."""
         free_bytes = self.free_bytes()
         if free_bytes - needed_bytes < self.min_free_bytes:
+            needed = f", and this needs {_gib(needed_bytes)} at once" if needed_bytes else ""
             raise DriverError(
-                f"The backend has too little space: {free_bytes / GIB:.2f} GiB are free, of which "
-                f"{self.min_free_bytes / GIB:.2f} GiB are kept back, and "
-                f"{needed_bytes / GIB:.2f} GiB are needed at once.",
+                f"The backend has too little space: {_gib(free_bytes)} are free; it keeps "
+                f"{_gib(self.min_free_bytes)} back{needed}.",
                 code=Reason.no_space,
             )
 
@@ -59,3 +59,7 @@ class FolderSpace:
             for _, status in scan_folder(folder)
         }
         return sum(blocks_of_inode.values()) * STAT_BLOCK_BYTES
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.2f} GiB"
