@@ -1,6 +1,7 @@
 """Writing answers: JSON for programs, the same as a page with forms for people."""
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,8 @@ import orjson
 from django.conf import settings
 from django.template import loader
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from rest_framework import renderers
 from rest_framework.request import clone_request
 
@@ -83,7 +86,7 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         response["Content-Security-Policy"] = PAGE_POLICY
         context = {
             "name": view.get_view_name(),
-            "description": view.get_view_description(),
+            "description": mark_code(view.get_view_description()),
             "request": request,
             "caller": request.auth,
             "response": response,
@@ -185,3 +188,8 @@ def walk_routes(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]
             yield address, pattern.callback
         else:
             yield from walk_routes(pattern, address)
+
+
+def mark_code(text: str) -> SafeString:
+    """Show what stands between backticks in a docstring as code."""
+    return mark_safe(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped

@@ -85,6 +85,8 @@ def flower(*, address: Address, state: Path, sign_in: str) -> Service:
             "--persistent=True",
             f"--db={state}",
             f"--state-save-interval={FLOWER_SAVES_EVERY_MS}",
+            # The argument of a task is the id of its operation.
+            "--tasks_columns=name,args,state,received,runtime,worker",
         ],
         environment={"FLOWER_BASIC_AUTH": sign_in},
         stop_order=StopOrder.MONITOR,

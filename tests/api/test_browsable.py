@@ -8,6 +8,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from rest_framework.test import APIClient
 
+from storage_project.api.renderers import mark_code
 from tests.api.conftest import PROJECT
 from tests.api.crates import Crate
 
@@ -142,3 +143,7 @@ def test_nothing_comes_from_another_host(member: APIClient, crate: Crate) -> Non
         assert finders.find(file.removeprefix("/static/"))
     assert "style=" not in page.text
     assert "onclick" not in page.text
+
+
+def test_code_in_a_description_is_shown_as_code_and_nothing_else_as_markup() -> None:
+    assert mark_code("With `?a=<b>` and <i>") == ("With <code>?a=&lt;b&gt;</code> and &lt;i&gt;")
