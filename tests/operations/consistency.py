@@ -1,24 +1,31 @@
-"""What must hold whenever no operation is underway, whatever happened before."""
+"""What must always hold, and what must hold whenever no operation is underway."""
 
 from collections import Counter
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from storage_project.operations.models import Message, Operation, Transition
 from storage_project.operations.states import ACTIVE, STEPS, Status, Step
 from volumes.backends import open_backend
 from volumes.models import Pool, QuotaUsage, Volume
-from volumes.quota import expected_usage
+from volumes.quota import expected_usage, growth_charges
 
 
 def require_consistent() -> None:
-    """Assert all of it."""
+    """Assert all that must hold once everything has ended."""
     for operation in Operation.objects.all():
         require_ended(operation)
-    require_settled_volumes()
+    require_whole_histories()
+    require_exact_backends()
+    require_always()
+
+
+def require_always() -> None:
+    """Assert what must hold at every moment."""
+    require_owned_transitions()
     require_exact_pools()
     require_exact_quotas()
-    require_exact_backends()
+    require_owned_storage()
 
 
 def require_ended(operation: Operation) -> None:
@@ -49,10 +56,9 @@ def require_ended(operation: Operation) -> None:
         assert message.code == operation.error_code, story
 
 
-def require_settled_volumes() -> None:
-    """No volume is in a state that only an operation may hold, and each has a whole history."""
+def require_whole_histories() -> None:
+    """Every volume has a whole history, also one that is gone."""
     for volume in Volume.objects.all():
-        assert volume.status not in volume.flow.transitional, volume.status
         assert _last_status(volume.pk) == volume.status
     resources = Transition.objects.values_list("resource_id", flat=True).distinct()
     for gone in set(resources) - set(Volume.objects.values_list("pk", flat=True)):
@@ -72,38 +78,62 @@ def _last_status(resource_id: object) -> str:
     return status
 
 
+def require_owned_transitions() -> None:
+    """Who is on the way to another status has an operation that brings it there."""
+    active = Operation.objects.filter(status__in=ACTIVE).values("resource_id")
+    for volume in Volume.objects.exclude(pk__in=active):
+        assert volume.status not in volume.flow.transitional, story_of(volume)
+
+
 def require_exact_pools() -> None:
-    """What is promised in each pool is the sum of the volumes that are placed there."""
+    """What is promised in each pool is the sum of the volumes there, and what they grow by."""
     for pool in Pool.objects.annotate(gib=Sum("volumes__size_gib"), number=Count("volumes")):
+        growing = (extend for extend in _extends() if extend.notes.get("reserved_gib"))
+        places = Volume.objects.filter(pool=pool).values_list("pk", flat=True)
+        growth_gib = sum(
+            extend.notes["reserved_gib"] for extend in growing if extend.resource_id in places
+        )
         promised = (pool.allocated_gib, pool.allocated_volumes)
-        assert promised == (pool.gib or 0, pool.number), pool.host
+        assert promised == ((pool.gib or 0) + growth_gib, pool.number), pool.host
 
 
 def require_exact_quotas() -> None:
-    """What each project is charged for is what it has, and nothing is reserved any more."""
+    """What each project is charged for is what it has, and what that grows by."""
     for project_id in QuotaUsage.objects.values_list("project_id", flat=True).distinct():
         usages = QuotaUsage.objects.filter(project_id=project_id)
         in_use = Counter(dict(usages.values_list("resource", "in_use")))
         assert in_use == expected_usage(project_id)
-        assert not usages.exclude(reserved=0).exists()
+        reserved: Counter[str] = Counter()
+        for extend in _extends().filter(project_id=project_id):
+            volume = Volume.objects.get(pk=extend.resource_id)
+            growth_gib = extend.arguments["new_size_gib"] - volume.size_gib
+            reserved.update(growth_charges(volume.volume_type.name, growth_gib))
+        assert Counter(dict(usages.values_list("resource", "reserved"))) == reserved
+
+
+def _extends() -> "QuerySet[Operation]":
+    return Operation.objects.filter(kind="volume.extend", status__in=ACTIVE)
+
+
+def require_owned_storage() -> None:
+    """Nothing is on a backend that no volume placed there owns."""
+    for pool in Pool.objects.all():
+        stored = open_backend(pool.backend).list_volumes(pool=pool.name)
+        owners = {str(pk) for pk in pool.volumes.values_list("pk", flat=True)}
+        assert {each.volume_id for each in stored} <= owners, pool.host
 
 
 def require_exact_backends() -> None:
-    """Each backend holds the volumes that are placed there, in their sizes, and nothing else.
+    """Each backend holds the volumes that are placed there, in their sizes.
 
-    Of a volume in an error state only that it has no more than its place is certain: it may not
-    have been made, or have been deleted, or have grown, before it failed.
+    Of a volume in an error state nothing is certain: it may not have been made, or have been
+    deleted, or have grown, before it failed.
     """
     for pool in Pool.objects.all():
-        stored = {
-            each.volume_id: each.size_gib
-            for each in open_backend(pool.backend).list_volumes(pool=pool.name)
-        }
-        rows = {str(volume.pk): volume for volume in pool.volumes.all()}
-        assert stored.keys() <= rows.keys(), f"nobody owns {stored.keys() - rows.keys()}"
-        for volume_id, volume in rows.items():
-            if not volume.status.startswith("error"):
-                assert stored.get(volume_id) == volume.size_gib, story_of(volume)
+        stored = open_backend(pool.backend).list_volumes(pool=pool.name)
+        sizes_gib = {each.volume_id: each.size_gib for each in stored}
+        for volume in pool.volumes.exclude(status__startswith="error"):
+            assert sizes_gib.get(str(volume.pk)) == volume.size_gib, story_of(volume)
 
 
 def story_of(volume: Volume) -> str:

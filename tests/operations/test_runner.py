@@ -3,15 +3,17 @@
 from contextlib import AbstractContextManager
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from drivers.errors import DriverError, Reason
+from drivers.faults import Faults
 from storage_project.operations.messages import Code, NotYet, StepError
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.runner import Outcome, run_step
 from storage_project.operations.states import Status, Step
 from tests.crash.accidents import FOR_EVER, Moment, failing, killed
+from tests.crash.scenarios import SCENARIOS
 from tests.operations.consistency import require_consistent, require_ended
 from tests.operations.world import World
 from volumes.models import Volume
@@ -117,6 +119,30 @@ def test_the_database_being_away_is_no_failure_of_the_operation(world: World) ->
         run_step(str(operation.pk), Step.VALIDATE)
     world.engine.run()
     assert Operation.objects.get().status == Status.SUCCEEDED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", pipelines())
+def test_a_backend_is_only_asked_outside_of_transactions(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nobody waits in the database for what a backend takes its time for."""
+    around = Faults.around
+    asked = []
+
+    def ask(faults: Faults, act: str, **how: bool) -> AbstractContextManager[None]:
+        assert not connection.in_atomic_block, act
+        asked.append(act)
+        return around(faults, act, **how)
+
+    scenario = SCENARIOS[kind]
+    prepared = scenario.prepare(world)
+    monkeypatch.setattr(Faults, "around", ask)
+    error = DriverError("It is broken.", code=Reason.failed)
+    with failing(kind, Step.PROVISION, error, after_effect=True):
+        scenario.request(world, prepared)
+        world.engine.run()
+    assert asked
 
 
 def test_what_cannot_be_ended_is_tried_again_until_it_can(
