@@ -223,9 +223,9 @@ def _answers(port: int) -> bool:
 
 
 def file_backends(*names: str, **options: object) -> str:
-    """The configuration of file backends, all with the same options."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
+    """The configuration of backends that keep files, all with the same options."""
+    shared = {"driver": "file", **options}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in shared.items()]
     return "\n".join(
-        "\n".join([f"[backends.{name}]", 'driver = "file"', f'path = "volumes/{name}"', *lines])
-        for name in names
+        "\n".join([f"[backends.{name}]", f'path = "volumes/{name}"', *lines]) for name in names
     )

@@ -1,0 +1,74 @@
+"""A user of the API who does not give up: what has no answer is asked again, with the same key."""
+
+import time
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import Any
+
+import requests
+
+PATIENCE_S = 120
+REQUEST_TIMEOUT_S = 60
+PAUSE_S = 0.2
+
+
+class Client:
+    """Signed in at the API at `url` with the `auth` of a clouds.yaml."""
+
+    def __init__(self, url: str, auth: Mapping[str, str]) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy between the tests and what they test
+        domain = {"domain": {"id": "default"}}
+        user = {"name": auth["username"], "password": auth["password"], **domain}
+        answer = self.send(
+            "POST",
+            "/identity/v3/auth/tokens",
+            {
+                "auth": {
+                    "identity": {"methods": ["password"], "password": {"user": user}},
+                    "scope": {"project": {"name": auth["project_name"], **domain}},
+                }
+            },
+        )
+        assert answer.status_code == 201, answer.text
+        self.project_id: str = answer.json()["token"]["project"]["id"]
+        self._session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        self._session.headers["OpenStack-API-Version"] = "volume 3.71"
+
+    def send(self, method: str, path: str, body: object = None) -> requests.Response:
+        """Send until there is an answer, one key for all tries: so a POST has one effect."""
+        headers = {"Idempotency-Key": token_hex(16)} if method == "POST" else {}
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer = self._session.request(
+                    method, self._url + path, json=body, headers=headers, timeout=REQUEST_TIMEOUT_S
+                )
+            except requests.ConnectionError:  # the web server was killed
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if answer.status_code != 503 or time.monotonic() > deadline:
+                    return answer
+            time.sleep(PAUSE_S)
+
+    def get(self, path: str) -> Any:
+        """The decoded answer of a GET that must work."""
+        answer = self.send("GET", path)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def create(self, size_gib: int = 1, **fields: object) -> requests.Response:
+        return self.send("POST", "/v3/volumes", {"volume": {"size": size_gib, **fields}})
+
+    def act(self, volume_id: str, action: str, body: object = None) -> requests.Response:
+        return self.send("POST", f"/v3/volumes/{volume_id}/action", {action: body})
+
+    def delete(self, volume_id: str) -> requests.Response:
+        return self.send("DELETE", f"/v3/volumes/{volume_id}")
+
+    def operations(self, **filters: str) -> list[dict[str, Any]]:
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        found: list[dict[str, Any]] = self.get(f"/v3/operations?{query}")["operations"]
+        return found

@@ -1,0 +1,123 @@
+"""Khoi on one machine, every process real: what the tests here kill parts of."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.crash.processes.client import Client
+from tests.crash.processes.load import Load
+from tests.processes import is_running
+from tests.stack import HOST, Stack, file_backends, wait_until
+
+BACKENDS = ("fast", "slow")
+CONTROL = ("control-1", "control-2")
+# Accepted requests end in seconds, or when a lease of 30 s is over. A busy machine takes longer.
+PATIENCE_S = 240
+
+
+def backends(**options: object) -> str:
+    """The configuration of both backends, which do not mind how much is promised."""
+    driver = "tests.crash.processes.faulty_file.FaultyFileDriver"
+    shared = {"driver": driver, "max_over_subscription_ratio": 1e6, "min_free_mib": 0}
+    return file_backends(*BACKENDS, **shared | options)
+
+
+class Cluster(Stack):
+    """The stack with a web server, two control workers, a worker per backend, and dispatchers.
+
+    Nobody mends it: what dies by itself stays dead, which no test forgives.
+    """
+
+    def __init__(self, home: Path, *, database_url: str, configuration: str) -> None:
+        super().__init__(home, database_url=database_url, configuration=configuration)
+        self.workers = [*CONTROL]
+        for name in BACKENDS:
+            if f"[backends.{name}]" in configuration:
+                self.workers.append(f"volume-{name}")
+        # SQLite is one machine's own, and so has one dispatcher.
+        several = database_url.startswith("postgres")
+        self.dispatchers = ["dispatch-1", "dispatch-2"] if several else ["dispatch-1"]
+
+    def start(self) -> None:
+        """Start everything; return once it takes work."""
+        self.url = self.start_web()
+        for name in self.workers:
+            backend = name.removeprefix("volume-")
+            self.start_worker(
+                name, queue="control" if name in CONTROL else f"volume.{HOST}@{backend}"
+            )
+        for name in self.dispatchers:
+            self.start_dispatcher(name)
+        self._clouds: Mapping[str, Any] = yaml.safe_load(self.prepare(self.url).read_text())
+        self.admin = self.sign_in("admin")
+        self.demo = self.sign_in("demo")
+        self.set_quota(volumes=-1, gigabytes=-1)
+        for name in self.workers:
+            self.wait_for_worker(name)
+        pools = len(self.workers) - len(CONTROL)
+        wait_until(lambda: len(self._pools()) == pools, "the pools")
+
+    def _pools(self) -> list[Any]:
+        found: list[Any] = self.admin.get("/v3/scheduler-stats/get_pools")["pools"]
+        return found
+
+    def sign_in(self, cloud: str) -> Client:
+        """As one of the users that `prepare` makes: `demo` is a member, `admin` may do anything."""
+        return Client(self.url, self._clouds["clouds"][cloud]["auth"])
+
+    def set_quota(self, **limits: int) -> None:
+        """Set limits of the project `demo`; -1 is none."""
+        path = f"/v3/os-quota-sets/{self.demo.project_id}"
+        answer = self.admin.send("PUT", path, {"quota_set": limits})
+        assert answer.ok, answer.text
+
+    def empty_broker(self) -> None:
+        """FLUSHALL, as soon as the broker answers."""
+
+        def flushed() -> bool:
+            with suppress(RedisError), Redis.from_url(self.environment["BROKER_URL"]) as broker:
+                return bool(broker.flushall())
+            return False
+
+        wait_until(flushed, "the broker")
+
+    def run(self, code: str) -> str:
+        """Run Python inside the stack's own Django, and return what it printed."""
+        return self.manage("shell", "--no-imports", "--command", code)
+
+    def active_operations(self) -> list[dict[str, Any]]:
+        """Accepted requests that have not ended."""
+        return [
+            operation
+            for status in ("pending", "running")
+            for operation in self.admin.operations(all_tenants="1", status=status)
+        ]
+
+    def wait_until_all_ended(self) -> None:
+        def all_ended() -> bool:
+            self._require_life()
+            return not self.active_operations()
+
+        wait_until(all_ended, "all operations to end", patience_s=PATIENCE_S)
+
+    def audit(self, load: Load | None = None) -> None:
+        """Assert that all has ended and everything agrees, in the rows and on the disk."""
+        accepted = load.accepted if load else {}
+        kept = [(kind, volume, times) for (kind, volume), times in accepted.items()]
+        self.run(f"from tests.crash.processes.audit import audit; audit({kept!r})")
+        drafts = [*self.home.glob("volumes/*/drafts/*")]
+        assert not drafts, f"drafts are left behind: {drafts}"
+
+    def require_no_failures(self) -> None:
+        """Assert that what did not succeed was cancelled by its user."""
+        failed = self.admin.operations(all_tenants="1", status="failed")
+        assert not failed, [f"{each['kind']} {each['id']}: {each['error']}" for each in failed]
+
+    def _require_life(self) -> None:
+        dead = [name for name, process in self.processes.items() if not is_running(process.pid)]
+        assert not dead, f"died by themselves: {dead}"

@@ -1,0 +1,101 @@
+"""Load as users make it: they create, extend, delete and cancel at random, and remember what was
+accepted. Each has volumes of its own, so only the engine decides what meets what."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from threading import Event
+from typing import Self
+
+import requests
+
+from tests.crash.processes.client import Client
+
+USERS = 4
+LONGEST_PAUSE_S = 0.4
+FEW_VOLUMES = 4
+# The state of a volume does not permit it, or it is gone: what a user gets who is not in luck.
+REFUSED = {400, 404, 409}
+
+
+class Load:
+    """Runs inside its `with`; afterwards everything that was asked for has its answer.
+
+    `accepted` counts the answers with 202, by kind of operation and volume; `surprises` are the
+    answers that nobody should ever get.
+    """
+
+    def __init__(self, sign_in: Callable[[str], Client], *, seed: int) -> None:
+        self._stopping = Event()
+        self.accepted: Counter[tuple[str, str]] = Counter()
+        self.surprises: list[str] = []
+        self._users = [
+            User(self, sign_in("demo"), sign_in("admin"), Random(f"{seed}/{number}"))
+            for number in range(USERS)
+        ]
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(USERS)
+        self._lives = [self._pool.submit(user.live, self._stopping) for user in self._users]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._pool.shutdown()
+        for life in self._lives:
+            life.result()
+
+
+class User:
+    """Asks for one thing after the other, and for what is not possible too."""
+
+    def __init__(self, load: Load, member: Client, admin: Client, random: Random) -> None:
+        self._load = load
+        self._member = member
+        self._admin = admin
+        self._random = random
+        self._volumes: list[str] = []
+
+    def live(self, stopping: Event) -> None:
+        random = self._random
+        while not stopping.wait(random.uniform(0, LONGEST_PAUSE_S)):
+            if len(self._volumes) < FEW_VOLUMES or random.random() < 0.4:
+                self._create()
+            else:
+                acts = [self._extend, self._delete, self._force_delete, self._cancel]
+                [act] = random.choices(acts, [3, 2, 1, 2])
+                act(random.choice(self._volumes))
+
+    def _create(self) -> None:
+        answer = self._member.create(self._random.randint(1, 3))
+        if self._accepted("volume.create", answer):
+            volume_id: str = answer.json()["volume"]["id"]
+            self._load.accepted["volume.create", volume_id] += 1
+            self._volumes.append(volume_id)
+
+    def _extend(self, volume_id: str) -> None:
+        new_size = {"new_size": self._random.randint(2, 9)}
+        if self._accepted("extend", self._member.act(volume_id, "os-extend", new_size)):
+            self._load.accepted["volume.extend", volume_id] += 1
+
+    def _delete(self, volume_id: str) -> None:
+        self._note_delete(volume_id, self._member.delete(volume_id))
+
+    def _force_delete(self, volume_id: str) -> None:
+        self._note_delete(volume_id, self._admin.act(volume_id, "os-force_delete"))
+
+    def _note_delete(self, volume_id: str, answer: requests.Response) -> None:
+        if self._accepted("delete", answer):
+            self._load.accepted["volume.delete", volume_id] += 1
+            self._volumes.remove(volume_id)
+
+    def _cancel(self, volume_id: str) -> None:
+        for operation in self._member.operations(resource_id=volume_id, limit="1"):
+            path = f"/v3/operations/{operation['id']}/action"
+            self._accepted("cancel", self._member.send("POST", path, {"os-cancel": None}))
+
+    def _accepted(self, what: str, answer: requests.Response) -> bool:
+        if answer.status_code not in {202, *REFUSED}:
+            self._load.surprises.append(f"{what}: {answer.status_code} {answer.text}")
+        return answer.status_code == 202
