@@ -1,1 +1,1 @@
-"""The Django project: settings, the engine (operations), identity, and what all endpoints share (api)."""
+"""The Django project: settings, the engine (operations), identity, what endpoints share (api)."""

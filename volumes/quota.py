@@ -1,7 +1,7 @@
 """Quotas: exact under concurrency, because every charge locks the project's usage rows first.
 
 At any commit `in_use` equals what the rows of the project add up to, and `reserved` what its active
-operations will add when they succeed; `audit()` says where that is not so.
+operations will add when they succeed; `expected_usage()` counts it afresh.
 """
 
 from collections import Counter

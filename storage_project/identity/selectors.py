@@ -46,6 +46,11 @@ def get_user(caller: Caller, user_id: str) -> User:
     return _get(visible_users(caller), "User", user_id)
 
 
+def user_exists(name: str) -> bool:
+    """Whether a user of this name was ever made and not deleted."""
+    return User.objects.filter(name=name).exists()
+
+
 def list_roles() -> QuerySet[Role]:
     return Role.objects.all()
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ ROLES = {"admin": "admin", "demo": "member"}
 
 @dataclass(frozen=True)
 class Account:
-    """A user with a project of the same name."""
+    """A user with a project of the same name. `is_new`: the password was made just now."""
 
     name: str
     password: str
     role: str
+    is_new: bool = field(default=False, compare=False)
 
 
 def write_clouds(path: Path, *, auth_url: str) -> list[Account]:
@@ -36,9 +37,10 @@ def write_clouds(path: Path, *, auth_url: str) -> list[Account]:
     clouds = document.setdefault("clouds", {})
     accounts = []
     for name, role in ROLES.items():
-        password = _password_in(clouds.get(name)) or secrets.token_urlsafe(15)
+        known = _password_in(clouds.get(name))
+        password = known or secrets.token_urlsafe(15)
         clouds[name] = _cloud(name, password, auth_url)
-        accounts.append(Account(name, password, role))
+        accounts.append(Account(name, password, role, is_new=known is None))
     if repr(document) != before:
         _replace(path, yaml.safe_dump(document, sort_keys=False))
     return accounts

@@ -11,13 +11,12 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
-from drivers.errors import ConfigurationError
 from storage_project.celery import app
 from storage_project.config import configuration
 from storage_project.identity.models import Role
+from storage_project.identity.selectors import user_exists
 from storage_project.identity.services import ensure_project, ensure_user, grant_role
 from storage_project.supervisor.clouds import Account, write_clouds
-from volumes.backends import open_backend
 from volumes.services.types import ensure_default_type
 
 DEFAULT_CONFIGURATION = Path(__file__).with_name("default_storage.toml")
@@ -39,23 +38,27 @@ def prepare_files(*, auth_url: str) -> list[Account]:
 def prepare_services(accounts: Sequence[Account]) -> None:
     """Bring everything to what this version expects. Any number of times, on any number of hosts.
 
-    Ends the process with a sentence when the configuration asks for what no driver knows, or the
-    database or the broker does not answer.
+    Ends the process with a sentence when the database or the broker does not answer.
     """
-    _require_drivers()
     _require_broker()
     try:
         with _one_at_a_time():
             call_command("migrate", interactive=False, verbosity=0)
-            _ensure_accounts(accounts)
+            ensure_accounts(accounts)
             ensure_default_type()
     except OperationalError as error:
         sys.exit(f"The database does not answer: {error}".strip())
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def _ensure_accounts(accounts: Sequence[Account]) -> None:
+def ensure_accounts(accounts: Sequence[Account]) -> None:
+    """Make the first users, and those whose password in `clouds.yaml` was made anew right.
+
+    What an operator has changed of the others since (a password, a role, being disabled) stays.
+    """
     for account in accounts:
+        if not account.is_new and user_exists(account.name):
+            continue
         project = ensure_project(name=account.name)
         user = ensure_user(
             name=account.name,
@@ -78,14 +81,6 @@ def _one_at_a_time() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARATION_LOCK])
-
-
-def _require_drivers() -> None:
-    try:
-        for name in configuration().backends:
-            open_backend(name)
-    except ConfigurationError as error:
-        sys.exit(str(error))
 
 
 def _require_broker() -> None:

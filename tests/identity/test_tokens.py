@@ -138,12 +138,6 @@ def test_token_from_a_token_ends_with_it(demo: Account) -> None:
     assert child.audit_ids == [child.audit_ids[0], parent.audit_ids[0]]
 
 
-def test_past_tokens_are_cleared_away(demo: Account) -> None:
-    Token.objects.update(expires_at=timezone.now())
-    _, token = issue_token(user=demo.user, project=None, methods=["password"])
-    assert [*Token.objects.all()] == [token]
-
-
 def test_check_is_one_cheap_query(demo: Account) -> None:
     with CaptureQueriesContext(connection) as queries:
         find_caller(demo.secret)

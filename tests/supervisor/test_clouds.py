@@ -63,3 +63,8 @@ def test_refuses_a_file_that_it_would_have_to_throw_away(path, text):
     with pytest.raises(ConfigurationError, match=str(path)):
         write_clouds(path, auth_url=AUTH_URL)
     assert path.read_text() == text
+
+
+def test_tells_a_password_that_it_has_made_from_one_that_was_there(path):
+    assert [account.is_new for account in write_clouds(path, auth_url=AUTH_URL)] == [True, True]
+    assert [account.is_new for account in write_clouds(path, auth_url=AUTH_URL)] == [False, False]

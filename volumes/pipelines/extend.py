@@ -1,8 +1,8 @@
 """What happens when a volume is extended.
 
     extending --(its pool has room, the backend has grown it)--> available, with the new size
-              --(no room, or the backend could not)--> error_extending
-              --(cancelled before it began)--> available
+              --(the backend could not)--> error_extending
+              --(no room in its pool, or cancelled before it began)--> available
 
 The quota of the growth was reserved with the request; the room in the pool is reserved here. A
 volume cannot be made smaller, so there is no way back once the backend has begun.
@@ -12,6 +12,7 @@ from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
+from storage_project.operations.states import Step
 from volumes import quota
 from volumes.backends import open_backend
 from volumes.models import Volume
@@ -20,6 +21,7 @@ from volumes.scheduler.filters import lacks_space
 from volumes.scheduler.request import VolumeRequest
 
 pipeline = Pipeline("volume.extend", model=Volume)
+UNTOUCHED = (Step.VALIDATE, Step.SCHEDULE)
 
 
 @pipeline.validate
@@ -66,7 +68,8 @@ def report(run: Run) -> None:
 def fail(run: Run, error: StepError) -> None:
     volume: Volume = run.load("volume_type")
     charges = quota.growth_charges(volume.volume_type.name, _growth_gib(run, volume))
-    move = "keep_size" if error.code is Code.CANCELLED else "fail_extend"
+    untouched = error.code is Code.CANCELLED or run.operation.step in UNTOUCHED
+    move = "keep_size" if untouched else "fail_extend"
     advance_if_possible(volume, move, operation=run.operation, note=error.sentence)
     if reserved_gib := run.notes.get("reserved_gib"):
         release_room(placed(volume).pk, reserved_gib, volumes=0)
