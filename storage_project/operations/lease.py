@@ -43,13 +43,15 @@ def _process_name(pid: int) -> str:
 
 
 def _start_time(pid: int) -> str | None:
-    """When `pid` started, in clock ticks since boot; None when there is no such process."""
+    """When `pid` started, in clock ticks since boot; None when it does not live."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The command may hold spaces and brackets; the fields are counted from its last bracket.
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    # A zombie is dead, though nobody has asked for its exit code yet.
+    return None if state == "Z" else fields[18]
 
 
 def owner() -> str:

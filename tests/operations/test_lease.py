@@ -201,12 +201,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.django_db
 def test_frees_the_leases_of_the_dead_and_of_nobody_else() -> None:
-    with subprocess.Popen(["sleep", "60"]) as alive, subprocess.Popen(["true"]) as dead:
+    with subprocess.Popen(["sleep", "60"]) as alive, subprocess.Popen(["sleep", "60"]) as dead:
         started = lease._start_time(alive.pid)
-        dead.wait()
+        died = lease._start_time(dead.pid)
+        dead.kill()
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
         held = {
             "of a process that is alive": f"control@here/{alive.pid}/{started}",
-            "of a process that is dead": f"control@here/{dead.pid}/77",
+            "of a process that is dead": f"control@here/{dead.pid}/{died}",
             "of one whose number another has now": f"control@here/{alive.pid}/77",
             "of another node": f"control@there/{dead.pid}/77",
             "of a node with a longer name": f"control@here2/{dead.pid}/77",
