@@ -130,7 +130,10 @@ def _wait_for_others(run: Run) -> None:
     waits_for = run.arguments.get("waits_for", ())
     other = Operation.objects.filter(pk__in=waits_for, status__in=ACTIVE).first()
     if other:
-        raise NotYet(f"waits for {other.kind} {other.pk} to end")
+        # The longer it has waited, the less a little longer matters.
+        waited_s = (timezone.now() - run.operation.created_at).total_seconds()
+        wait_s = min(MAX_BACKOFF_S, max(1.0, waited_s / 10))
+        raise NotYet(f"waits for {other.kind} {other.pk} to end", wait_s=wait_s)
 
 
 def _wait(run: Run, wait: NotYet) -> Outcome:

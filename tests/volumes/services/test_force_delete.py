@@ -1,6 +1,10 @@
 """A forced delete works whatever the volume is doing, and whatever else is asked meanwhile."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
+from django.db.models.functions import Now
 
 from storage_project.operations.models import Operation
 from storage_project.operations.services import cancel_operation
@@ -62,6 +66,22 @@ def test_waits_for_an_extend_that_has_begun(world: World) -> None:
     world.engine.run()
     assert not exists(volume)
     require_consistent()
+
+
+def test_looks_less_often_the_longer_it_has_waited(world: World) -> None:
+    with killed("volume.create", Step.PROVISION, Moment.AFTER):
+        volume = world.request_volume()
+        world.engine.look()
+    force_delete_volume(volume=volume, caller=world.caller)
+    delete = Operation.objects.filter(kind="volume.delete")
+    pauses = []
+    for waited in (timedelta(0), timedelta(minutes=2), timedelta(hours=9)):
+        delete.update(created_at=Now() - waited, ring_after=Now() - timedelta(seconds=1))
+        world.engine.dispatcher.ring_due()
+        world.engine.deliver(world.engine.sent[-1])
+        pause = delete.annotate(pause=F("ring_after") - Now()).get().pause
+        pauses.append(round(pause.total_seconds()))
+    assert pauses == [1, 12, 60]
 
 
 def test_twice_is_once(world: World) -> None:
