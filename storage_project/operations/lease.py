@@ -1,10 +1,12 @@
 """Leases: the right of one process to run an operation until a time, extended by a heartbeat.
 
-A process names itself `<node>/<pid>/<start time>`, which no other process ever does, so a worker
-that starts can tell which leases belong to processes of its node that are dead, and free them.
+A process names itself `<node>/<machine>/<pid>/<start time>`, which no other process ever does, so
+a worker that starts can tell which leases belong to dead processes of its node, and free them. It
+judges only its own machine (or container), the one whose processes it sees.
 """
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +58,11 @@ def _start_time(pid: int) -> str | None:
 
 def owner() -> str:
     """This process as the holder of leases."""
-    return f"{Node.name}/{_process_name(os.getpid())}"
+    return f"{_place(Node.name)}{_process_name(os.getpid())}"
+
+
+def _place(node: str) -> str:
+    return f"{node}/{socket.gethostname()}/"
 
 
 def claim(operation_id: str, step: str, queue: str | None = None) -> Operation | None:
@@ -78,9 +84,9 @@ def claim(operation_id: str, step: str, queue: str | None = None) -> Operation |
 def release_dead_leases(node: str) -> int:
     """Free the leases of processes of `node` that are no more; return how many there were."""
     freed = 0
-    held = Operation.objects.filter(status=Status.RUNNING, owner__startswith=f"{node}/")
+    held = Operation.objects.filter(status=Status.RUNNING, owner__startswith=_place(node))
     for holder in held.values_list("owner", flat=True).distinct():
-        pid, _, started = holder.removeprefix(f"{node}/").partition("/")
+        pid, _, started = holder.removeprefix(_place(node)).partition("/")
         if _start_time(int(pid)) != started:
             freed += Operation.objects.filter(status=Status.RUNNING, owner=holder).update(
                 status=Status.PENDING, owner="", lease_until=None, ring_after=Now()

@@ -1,6 +1,7 @@
 """Who may run an operation: one at a time, and only as long as it is alive."""
 
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -206,12 +207,14 @@ def test_frees_the_leases_of_the_dead_and_of_nobody_else() -> None:
         died = lease._start_time(dead.pid)
         dead.kill()
         os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        machine = socket.gethostname()
         held = {
-            "of a process that is alive": f"control@here/{alive.pid}/{started}",
-            "of a process that is dead": f"control@here/{dead.pid}/{died}",
-            "of one whose number another has now": f"control@here/{alive.pid}/77",
-            "of another node": f"control@there/{dead.pid}/77",
-            "of a node with a longer name": f"control@here2/{dead.pid}/77",
+            "of a process that is alive": f"control@here/{machine}/{alive.pid}/{started}",
+            "of a process that is dead": f"control@here/{machine}/{dead.pid}/{died}",
+            "of one whose number another has now": f"control@here/{machine}/{alive.pid}/77",
+            "of another node": f"control@there/{machine}/{dead.pid}/77",
+            "of a node with a longer name": f"control@here2/{machine}/{dead.pid}/77",
+            "of a machine that cannot be seen": f"control@here/elsewhere/{dead.pid}/77",
         }
         for name, holder in held.items():
             opened(request_id=name, owner=holder, status=Status.RUNNING, lease_until=Now())
@@ -229,8 +232,8 @@ def test_frees_the_leases_of_the_dead_and_of_nobody_else() -> None:
 def test_a_process_is_known_by_when_it_started() -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     uptime = float(Path("/proc/uptime").read_text().split()[0])
-    name, pid, started = owner().rsplit("/", 2)
-    assert (name, pid) == ("local", str(os.getpid()))
+    name, machine, pid, started = owner().split("/")
+    assert (name, machine, pid) == ("local", socket.gethostname(), str(os.getpid()))
     assert 0 < int(started) / ticks <= uptime
 
 
