@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from drivers.faults import Fault
 from storage_project.api.faults import Fault as Refusal
 from storage_project.operations.models import Operation
+from storage_project.operations.pipeline import pipelines
 from storage_project.operations.services import cancel_operation
 from storage_project.operations.states import ACTIVE, Step
 from tests.conftest import TWO_BACKENDS
@@ -117,9 +118,24 @@ class Play(RuleBasedStateMachine):
     def end_overdue(self) -> None:
         self.engine.dispatcher.end_overdue()
 
-    @rule(which=WHICH, moment=st.none() | st.sampled_from(Moment), is_kept=st.booleans())
-    def deliver(self, which: int, moment: Moment | None, is_kept: bool) -> None:
-        """Any message that waits, in any order; perhaps its worker dies, perhaps it comes again."""
+    @rule(which=WHICH, is_kept=st.booleans())
+    def deliver(self, which: int, is_kept: bool) -> None:
+        """Any message that waits, in any order; perhaps it comes again."""
+        self._deliver(which, is_kept=is_kept)
+
+    @rule(which=WHICH, moment=st.sampled_from(Moment), in_undo=st.booleans())
+    def deliver_deadly(self, which: int, moment: Moment, in_undo: bool) -> None:
+        """A message whose worker dies, at its step or when it takes that back."""
+        self._deliver(which, moment=moment, in_undo=in_undo)
+
+    def _deliver(
+        self,
+        which: int,
+        *,
+        is_kept: bool = False,
+        moment: Moment | None = None,
+        in_undo: bool = False,
+    ) -> None:
         waiting = [queue for queue in self.engine.queues.values() if queue]
         if not waiting:
             return
@@ -127,8 +143,9 @@ class Play(RuleBasedStateMachine):
         bell = queue[0]
         if not is_kept:
             queue.popleft()
-        kind, _, step = bell.task.rpartition(".")
-        with killed(kind, Step(step), moment, surely=False) if moment else nullcontext():
+        kind, _, name = bell.task.rpartition(".")
+        step = Step.UNDO if in_undo and pipelines()[kind].on_undo else Step(name)
+        with killed(kind, step, moment, surely=False) if moment else nullcontext():
             self.engine.deliver(bell)
 
     @rule(which=WHICH)
