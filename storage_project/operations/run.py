@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,7 +19,7 @@ from storage_project.operations.states import Status, Step, following
 # A step that has just been rung is given this long before it is rung again.
 FIRST_RING_S = 3
 # How long a step may wait for a worker before the operation is given up.
-PATIENCE_S = 600
+PATIENCE_S: int = settings.OPERATION_PATIENCE_S
 
 
 class GoneError(StepError):

@@ -10,6 +10,7 @@ import requests
 PATIENCE_S = 120
 REQUEST_TIMEOUT_S = 60
 PAUSE_S = 0.2
+LARGEST_PAGE = 1000
 
 
 class Client:
@@ -69,6 +70,13 @@ class Client:
         return self.send("DELETE", f"/v3/volumes/{volume_id}")
 
     def operations(self, **filters: str) -> list[dict[str, Any]]:
-        query = "&".join(f"{name}={value}" for name, value in filters.items())
-        found: list[dict[str, Any]] = self.get(f"/v3/operations?{query}")["operations"]
-        return found
+        """Those that the filters leave, newest first; all pages, unless there is a limit."""
+        found: list[dict[str, Any]] = []
+        filters = {"limit": str(LARGEST_PAGE), **filters}
+        while True:
+            query = "&".join(f"{name}={value}" for name, value in filters.items())
+            page = self.get(f"/v3/operations?{query}")["operations"]
+            found += page
+            if len(page) < LARGEST_PAGE:
+                return found
+            filters["marker"] = page[-1]["id"]

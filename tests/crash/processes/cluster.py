@@ -20,11 +20,11 @@ CONTROL = ("control-1", "control-2")
 PATIENCE_S = 240
 
 
-def backends(**options: object) -> str:
-    """The configuration of both backends, which do not mind how much is promised."""
+def backends(*names: str, **options: object) -> str:
+    """The configuration of backends, of both by default, that do not mind what is promised."""
     driver = "tests.crash.processes.faulty_file.FaultyFileDriver"
     shared = {"driver": driver, "max_over_subscription_ratio": 1e6, "min_free_mib": 0}
-    return file_backends(*BACKENDS, **shared | options)
+    return file_backends(*names or BACKENDS, **shared | options)
 
 
 class Cluster(Stack):
@@ -33,8 +33,11 @@ class Cluster(Stack):
     Nobody mends it: what dies by itself stays dead, which no test forgives.
     """
 
-    def __init__(self, home: Path, *, database_url: str, configuration: str) -> None:
+    def __init__(
+        self, home: Path, *, database_url: str, configuration: str, **environment: str
+    ) -> None:
         super().__init__(home, database_url=database_url, configuration=configuration)
+        self.environment |= environment
         self.workers = [*CONTROL]
         for name in BACKENDS:
             if f"[backends.{name}]" in configuration:
@@ -90,18 +93,36 @@ class Cluster(Stack):
         """Run Python inside the stack's own Django, and return what it printed."""
         return self.manage("shell", "--no-imports", "--command", code)
 
+    def volume(self, volume_id: str) -> dict[str, Any]:
+        """A volume as an admin sees it."""
+        found: dict[str, Any] = self.admin.get(f"/v3/volumes/{volume_id}")["volume"]
+        return found
+
+    def operation(self, volume_id: str, kind: str) -> dict[str, Any]:
+        """The only operation of a kind on a volume, with its timeline."""
+        [operation] = self.admin.operations(all_tenants="1", resource_id=volume_id, kind=kind)
+        found: dict[str, Any] = self.admin.get(f"/v3/operations/{operation['id']}")["operation"]
+        return found
+
+    def at_work(self) -> set[str]:
+        """The operations that a backend's workers are at."""
+        found = self.admin.operations(all_tenants="1", status="running", step="provision")
+        return {operation["id"] for operation in found}
+
     def active_operations(self) -> list[dict[str, Any]]:
-        """Accepted requests that have not ended."""
-        return [
-            operation
-            for status in ("pending", "running")
-            for operation in self.admin.operations(all_tenants="1", status=status)
-        ]
+        """Accepted requests that have not ended.
+
+        All are looked at: asked for `pending` and then for `running`, one that goes to and fro
+        between the two could hide.
+        """
+        every = self.admin.operations(all_tenants="1")
+        return [each for each in every if each["status"] in ("pending", "running")]
 
     def wait_until_all_ended(self) -> None:
         def all_ended() -> bool:
             self._require_life()
-            return not self.active_operations()
+            some = self.admin.operations(all_tenants="1", status="pending", limit="1")
+            return not some and not self.active_operations()
 
         wait_until(all_ended, "all operations to end", patience_s=PATIENCE_S)
 

@@ -32,9 +32,11 @@ def start_cluster(tmp_path: Path) -> Iterator[StartCluster]:
     """`start_cluster(backends(…))`: everything runs, until the test is over."""
     with ExitStack() as stacks:
 
-        def start(configuration: str, *, database_url: str = "") -> Cluster:
+        def start(configuration: str, *, database_url: str = "", **environment: str) -> Cluster:
             url = database_url or own_database(tmp_path)
-            cluster = Cluster(tmp_path, database_url=url, configuration=configuration)
+            cluster = Cluster(
+                tmp_path, database_url=url, configuration=configuration, **environment
+            )
             stacks.enter_context(cluster)
             cluster.start()
             return cluster

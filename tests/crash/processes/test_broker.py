@@ -27,16 +27,12 @@ def test_a_busy_worker_outlives_the_broker_and_ends_its_steps(start_cluster: Sta
     """One that has taken more messages than it works on, as every busy one has."""
     cluster = start_cluster(backends(latency_s=1))
 
-    def at_work() -> set[str]:
-        found = cluster.admin.operations(all_tenants="1", status="running", step="provision")
-        return {operation["id"] for operation in found}
-
     for _ in range(REQUESTS):
         cluster.demo.create()
-    wait_until(lambda: len(at_work()) == 4, "all children of both backends to be at work")
-    steps = at_work()
+    wait_until(lambda: len(cluster.at_work()) == 4, "all children of both backends to be at work")
+    steps = cluster.at_work()
     cluster.processes["broker"].kill()
-    wait_until(lambda: not at_work() & steps, "their steps to end")
+    wait_until(lambda: not cluster.at_work() & steps, "their steps to end")
     cluster.processes["broker"].start()
     cluster.wait_until_all_ended()
     cluster.audit()
