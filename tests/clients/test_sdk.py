@@ -81,6 +81,16 @@ def test_finds_and_filters(member: Account) -> None:
         volumes.find_volume("wanted")
 
 
+@pytest.mark.parametrize("name", ["khối 💾", "a/b", "50%", "1"])
+def test_finds_what_has_a_strange_name(member: Account, name: str) -> None:
+    """The client tries it as an id first."""
+    volumes = member.connection.block_storage
+    made = member.create(name, metadata={name: name, "plain": "1"})
+    assert volumes.find_volume(name, ignore_missing=False).id == made.id
+    volumes.delete_volume_metadata(made.id, keys=[name])
+    assert volumes.get_volume(made.id).metadata == {"plain": "1"}
+
+
 def test_all_projects(admin: Account, member: Account) -> None:
     volume = member.create("shared")
     everywhere = admin.connection.block_storage
