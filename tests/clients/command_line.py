@@ -21,7 +21,7 @@ FORK = multiprocessing.get_context("fork")
 class Ending:
     """How a command ended, and what it printed."""
 
-    exit_code: int | None
+    exit_code: int
     output: str
     errors: str
 
@@ -62,9 +62,11 @@ class CommandLine:
             )
             process.start()
             process.join(PATIENCE_S)
+            exit_code = process.exitcode
             process.kill()
             process.join()
-            return Ending(process.exitcode, _read(output), _read(errors))
+            assert exit_code is not None, f"{self._name} {line} does not end: {_read(errors)}"
+            return Ending(exit_code, _read(output), _read(errors))
 
     def _become(self, words: list[str], output: IO[str], errors: IO[str]) -> None:
         """Make of the child, which is like the tests, what a shell would start."""

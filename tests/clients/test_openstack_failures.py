@@ -1,4 +1,4 @@
-"""What a user is told when a volume cannot be made, or not yet."""
+"""What a user is told when a volume cannot be made: the message, and the quota that is full."""
 
 from tests.clients.account import Account
 
