@@ -59,10 +59,10 @@ def configure(db: None, settings: Any, tmp_path: Path) -> Iterator[Callable[[str
 
     Paths in it are relative to a home folder that only this test has.
     """
+    settings.STORAGE_HOME = tmp_path
+    settings.STORAGE_CONFIG = tmp_path / "storage.toml"
 
     def write(toml: str) -> None:
-        settings.STORAGE_HOME = tmp_path
-        settings.STORAGE_CONFIG = tmp_path / "storage.toml"
         settings.STORAGE_CONFIG.write_text(toml)
         _forget_configuration()
         for name in configuration().backends:
