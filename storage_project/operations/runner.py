@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import structlog
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -113,6 +113,10 @@ def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
         return _later_or_fail(run, pipeline, _translated(run, error))
     except StateConflict as conflict:
         return _fail(run, pipeline, StepError(Code.CHANGED_MEANWHILE, conflict.message))
+    except (DataError, IntegrityError):
+        # The database is there. It refuses what the step wants to write, and would again.
+        log.exception("a step wrote what it should not")
+        return _fail(run, pipeline, StepError(Code.INTERNAL))
     except (Fenced, DatabaseError, InterfaceError):
         raise
     except Exception:

@@ -10,13 +10,14 @@ from drivers.faults import Faults
 from storage_project.operations.messages import Code, NotYet, StepError
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
+from storage_project.operations.run import Run
 from storage_project.operations.runner import Outcome, run_step
 from storage_project.operations.states import Status, Step
-from tests.crash.accidents import FOR_EVER, Moment, failing, killed
+from tests.crash.accidents import FOR_EVER, Moment, failing, killed, replaced
 from tests.crash.scenarios import SCENARIOS
 from tests.operations.consistency import require_consistent, require_ended
 from tests.operations.world import World
-from volumes.models import Volume
+from volumes.models import Pool, Volume
 from volumes.pipelines import create
 
 
@@ -143,6 +144,15 @@ def test_a_backend_is_only_asked_outside_of_transactions(
         scenario.request(world, prepared)
         world.engine.run()
     assert asked
+
+
+def test_what_the_database_refuses_is_a_failure_and_no_absence(world: World) -> None:
+    def refused(run: Run) -> None:
+        with run.commit():
+            Pool.objects.update(allocated_gib=-1)
+
+    operation = create_with(world, replaced("volume.create", Step.SCHEDULE, lambda _: refused))
+    assert (operation.error_code, operation.attempts) == (Code.INTERNAL, 1)
 
 
 def test_what_cannot_be_ended_is_tried_again_until_it_can(
