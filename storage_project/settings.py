@@ -141,6 +141,9 @@ PIPELINES = [
     "volumes.pipelines.create",
     "volumes.pipelines.delete",
     "volumes.pipelines.extend",
+    "volumes.pipelines.revert",
+    "volumes.pipelines.create_snapshot",
+    "volumes.pipelines.delete_snapshot",
 ]
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))

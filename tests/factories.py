@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
-from volumes.models import Pool, Service, Volume, VolumeType
+from volumes.models import Pool, Service, Snapshot, Volume, VolumeType
 
 
 class ProjectFactory(DjangoModelFactory[Project]):
@@ -76,6 +76,20 @@ class VolumeFactory(DjangoModelFactory[Volume]):
     volume_type = factory.SubFactory(VolumeTypeFactory)
     pool = factory.SubFactory(PoolFactory)
     availability_zone = "nova"
+
+
+class SnapshotFactory(DjangoModelFactory[Snapshot]):
+    """An available snapshot of a volume in the same project."""
+
+    class Meta:
+        model = Snapshot
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    volume = factory.SubFactory(VolumeFactory, project_id=factory.SelfAttribute("..project_id"))
+    name = factory.Sequence("snapshot-{}".format)
+    size_gib = factory.SelfAttribute("volume.size_gib")
+    status = "available"
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

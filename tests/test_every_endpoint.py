@@ -17,6 +17,7 @@ from tests.endpoints import Call, list_calls
 from tests.factories import (
     MessageFactory,
     OperationFactory,
+    SnapshotFactory,
     VolumeFactory,
     VolumeTypeFactory,
 )
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.django_db
 # resource adds a line here.
 OWNED: dict[str, Callable[[Account], Any]] = {
     "volume_id": lambda owner: VolumeFactory(project_id=owner.project.pk).pk,
+    "snapshot_id": lambda owner: SnapshotFactory(project_id=owner.project.pk).pk,
     "operation_id": lambda owner: OperationFactory(project_id=owner.project.pk).pk,
     "message_id": lambda owner: MessageFactory(project_id=owner.project.pk).pk,
     "quota_project_id": lambda owner: owner.project.pk,
@@ -98,7 +100,7 @@ def assert_is_fault(response: Any) -> str:
 
 def test_the_walk_finds_the_endpoints() -> None:
     routes = {call.route for call in CALLS}
-    assert {"v3/volumes", "v3/volumes/<str:volume_id>", "identity/v3/auth/tokens"} <= routes
+    assert {"v3/snapshots", "v3/volumes/<str:volume_id>", "identity/v3/auth/tokens"} <= routes
     assert len(CALLS) > 80
 
 
@@ -211,7 +213,18 @@ documents = st.recursive(
 )
 QUERY_NAMES = [
     *("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count"),
-    *("name", "status", "size", "metadata", "bootable", "created_at", "updated_at", "is_public"),
+    *(
+        "name",
+        "status",
+        "size",
+        "metadata",
+        "bootable",
+        "volume_id",
+        "cascade",
+        "created_at",
+        "updated_at",
+        "is_public",
+    ),
     *("resource_id", "volume_type_id", "event_id", "detail", "usage", "force", "project_id"),
     *("resource", "extra_specs", "name~", "host", "microversion", "nocatalog", "include_names"),
 ]

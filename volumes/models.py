@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
 from storage_project.operations.flow import Flow
-from volumes.states import STATUSES, VOLUME
+from volumes.states import SNAPSHOT, SNAPSHOT_STATUSES, STATUSES, VOLUME
 
 
 class Service(models.Model):
@@ -132,6 +132,9 @@ class Volume(models.Model):
     pool = models.ForeignKey(
         Pool, null=True, blank=True, on_delete=models.PROTECT, related_name="volumes"
     )
+    # What it was made from, which may be gone by now.
+    source_snapshot_id = models.UUIDField(null=True, blank=True)
+    source_volume_id = models.UUIDField(null=True, blank=True)
     bootable = models.BooleanField(default=False)
     multiattach = models.BooleanField(default=False)
     readonly = models.BooleanField(default=False, help_text="attached for reading only")
@@ -147,6 +150,48 @@ class Volume(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(self.id)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody may be writing to it."""
+        return self.attach_status != "detached"
+
+
+class Snapshot(models.Model):
+    """A volume as it was at one moment. It depends on nothing on the backend, but a volume is not
+    deleted before its snapshots."""
+
+    flow: ClassVar[Flow] = SNAPSHOT
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    volume = models.ForeignKey(Volume, on_delete=models.PROTECT, related_name="snapshots")
+    name = models.CharField(max_length=255, null=True, blank=True)
+    description = models.CharField(max_length=255, null=True, blank=True)
+    size_gib = models.IntegerField()
+    status = models.CharField(
+        max_length=32,
+        choices=[(status, status) for status in SNAPSHOT_STATUSES],
+        default="creating",
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="snapshot_project"),
+            models.Index(fields=["-created_at", "-id"], name="snapshot_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+    @property
+    def volume_type(self) -> VolumeType:
+        """It counts for the type of its volume, and a volume made from it has that type."""
+        return self.volume.volume_type
 
 
 class QuotaUsage(models.Model):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db.models import BooleanField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
+from storage_project.operations.states import DATA_QUEUES
 from volumes.models import Pool, Service, Volume
 from volumes.scheduler.capacity import limit_gib
 from volumes.scheduler.request import PoolState
@@ -86,6 +87,13 @@ def placed(volume: Volume) -> Pool:
 def queue_of(host: str) -> str:
     """The queue of the workers that reach the pool `host@backend#pool`."""
     return f"volume.{host.partition('#')[0]}"
+
+
+def copy_queue(pool: Pool | PoolState) -> str:
+    """Where volumes of the pool are copied: what takes its time must not hold up the rest."""
+    if pool.capabilities.get("fast_copies"):
+        return queue_of(pool.host)
+    return DATA_QUEUES + pool.host.partition("@")[0]
 
 
 def beat(binary: str, host: str, availability_zone: str) -> Service:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from django.db.models import F, QuerySet
 
 from storage_project.api.faults import OverLimit
-from volumes.models import QuotaLimit, QuotaUsage, Volume, VolumeType
+from volumes.models import QuotaLimit, QuotaUsage, Snapshot, Volume, VolumeType
 
 UNLIMITED = -1
 # What a project may have unless an admin says otherwise; Cinder's own defaults.
@@ -41,6 +41,11 @@ def volume_charges(type_name: str, size_gib: int) -> dict[str, int]:
 def growth_charges(type_name: str, added_gib: int) -> dict[str, int]:
     """What a volume that grows counts for."""
     return {"gigabytes": added_gib, f"gigabytes_{type_name}": added_gib}
+
+
+def snapshot_charges(type_name: str, size_gib: int) -> dict[str, int]:
+    """What one snapshot counts for."""
+    return {"snapshots": 1, f"snapshots_{type_name}": 1} | growth_charges(type_name, size_gib)
 
 
 def limits_of(project_id: str) -> dict[str, int]:
@@ -123,4 +128,7 @@ def expected_usage(project_id: str) -> Counter[str]:
     volumes = Volume.objects.filter(project_id=project_id)
     for type_name, size_gib in volumes.values_list("volume_type__name", "size_gib"):
         usage.update(volume_charges(type_name, size_gib))
+    snapshots = Snapshot.objects.filter(project_id=project_id)
+    for type_name, size_gib in snapshots.values_list("volume__volume_type__name", "size_gib"):
+        usage.update(snapshot_charges(type_name, size_gib))
     return usage

@@ -1,9 +1,9 @@
-"""The end of a volume's row, whoever ends it: its quota and its room go back with it."""
+"""The end of a volume's or a snapshot's row, whoever ends it: quota and room go back with it."""
 
 from storage_project.operations.flow import StateConflict, record
 from storage_project.operations.models import Operation
 from volumes import quota
-from volumes.models import Volume
+from volumes.models import Snapshot, Volume
 from volumes.pools import release_room
 
 
@@ -23,3 +23,16 @@ def remove_row(volume: Volume, *, operation: Operation | None = None) -> None:
     )
     volume.status = "deleted"
     record(volume, was, operation=operation)
+
+
+def remove_snapshot_row(snapshot: Snapshot, *, operation: Operation | None = None) -> None:
+    """Delete the row if it is still as `snapshot` says; in the caller's transaction."""
+    was = snapshot.status
+    deleted, _ = Snapshot.objects.filter(pk=snapshot.pk, status=was).delete()
+    if not deleted:
+        raise StateConflict(f"Snapshot {snapshot.pk} has changed meanwhile.", 409)
+    quota.give_back(
+        snapshot.project_id, quota.snapshot_charges(snapshot.volume_type.name, snapshot.size_gib)
+    )
+    snapshot.status = "deleted"
+    record(snapshot, was, operation=operation)

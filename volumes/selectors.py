@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet, Sum
 from storage_project.api.faults import NotFound
 from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
-from volumes.models import Pool, QuotaUsage, Service, Volume, VolumeType
+from volumes.models import Pool, QuotaUsage, Service, Snapshot, Volume, VolumeType
 from volumes.pools import IS_UP, POOL_IS_UP
 from volumes.quota import UNLIMITED, known_resources, limits_of
 
@@ -31,6 +31,32 @@ def get_volume(caller: Caller, volume_id: UUID | str) -> Volume:
     """One volume; an admin's may be of any project. 404 for anything else, a non-UUID too."""
     visible = volumes_of(caller, all_projects=caller.is_admin).prefetch_related(None)
     return get_by_uuid(visible.select_related(*SURROUNDINGS), "Volume", volume_id)
+
+
+def snapshots_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Snapshot]":
+    """The snapshots of the caller's project, or of all."""
+    snapshots = Snapshot.objects.all()
+    return snapshots if all_projects else snapshots.filter(project_id=caller.project_id)
+
+
+def get_snapshot(caller: Caller, snapshot_id: UUID | str) -> Snapshot:
+    """One snapshot; an admin's may be of any project. 404 for anything else, a non-UUID too."""
+    visible = snapshots_of(caller, all_projects=caller.is_admin)
+    return get_by_uuid(visible.select_related("volume__volume_type"), "Snapshot", snapshot_id)
+
+
+def get_source(
+    caller: Caller, *, snapshot_id: UUID | None, volume_id: UUID | None
+) -> Snapshot | Volume | None:
+    """What a new volume is to begin with, if anything. An admin's, too, is of its own project:
+    content does not go from one to the other by a mere id."""
+    if snapshot_id is not None:
+        snapshots = snapshots_of(caller).select_related("volume__volume_type")
+        return get_by_uuid(snapshots, "Snapshot", snapshot_id)
+    if volume_id is not None:
+        volumes = volumes_of(caller).prefetch_related(None).select_related("volume_type")
+        return get_by_uuid(volumes, "Volume", volume_id)
+    return None
 
 
 def types_for(caller: Caller, *, is_public: bool | None = None) -> "QuerySet[VolumeType]":

@@ -1,4 +1,4 @@
-"""The state machine of a volume: OpenStack's status strings, and the moves between them."""
+"""The state machines of volumes and snapshots: OpenStack's status strings, and their moves."""
 
 from storage_project.operations.flow import Flow
 
@@ -53,6 +53,38 @@ VOLUME = Flow.of(
         "extended": (["extending"], "available"),
         "fail_extend": (["extending"], "error_extending"),
         "keep_size": (["extending"], "available"),
+        "revert": (["available"], "reverting"),
+        "reverted": (["reverting"], "available"),
+        "fail_revert": (["reverting"], "error"),
+        "keep_content": (["reverting"], "available"),
+    },
+    refusal_code=400,
+)
+
+SNAPSHOT_DELETABLE = ("available", "error", "error_deleting")
+SNAPSHOT_TRANSITIONAL = (
+    "creating",
+    "deleting",
+    "updating",
+    "unmanaging",
+    "backing-up",
+    "restoring",
+)
+SNAPSHOT_STATUSES = (*SNAPSHOT_TRANSITIONAL, *SNAPSHOT_DELETABLE)
+
+SNAPSHOT = Flow.of(
+    "snapshot",
+    statuses=SNAPSHOT_STATUSES,
+    transitional=SNAPSHOT_TRANSITIONAL,
+    moves={
+        "created": (["creating"], "available"),
+        "fail_create": (["creating"], "error"),
+        "delete": (SNAPSHOT_DELETABLE, "deleting"),
+        "force_delete": (set(SNAPSHOT_STATUSES) - {"deleting"}, "deleting"),
+        "fail_delete": (["deleting"], "error_deleting"),
+        "keep": (["deleting"], SNAPSHOT_DELETABLE),
+        "restore": (["available"], "restoring"),
+        "restored": (["restoring"], "available"),
     },
     refusal_code=400,
 )

@@ -5,12 +5,19 @@ from django.urls import path
 from volumes.api.availability_zones import ZonesView
 from volumes.api.extra_specs import ExtraSpecsView, ExtraSpecView
 from volumes.api.limits import LimitsView
+from volumes.api.metadata import (
+    SnapshotMetadataItemView,
+    SnapshotMetadataView,
+    VolumeMetadataItemView,
+    VolumeMetadataView,
+)
 from volumes.api.pools import PoolsView
 from volumes.api.quotas import QuotaClassView, QuotaDefaultsView, QuotaDetailView, QuotasView
 from volumes.api.resource_filters import ResourceFiltersView
 from volumes.api.services import DisableView, DisableWithReasonView, EnableView, ServicesView
+from volumes.api.snapshot_actions import SnapshotActions
+from volumes.api.snapshots import SnapshotsDetailView, SnapshotsView, SnapshotView
 from volumes.api.volume_actions import VolumeActions
-from volumes.api.volume_metadata import MetadataItemView, MetadataView
 from volumes.api.volume_types import DefaultTypeView, TypesView, TypeView
 from volumes.api.volumes import VolumesDetailView, VolumesSummaryView, VolumesView, VolumeView
 
@@ -20,8 +27,14 @@ urlpatterns = [
     path("volumes/summary", VolumesSummaryView.as_view()),
     path("volumes/<str:volume_id>", VolumeView.as_view()),
     path("volumes/<str:volume_id>/action", VolumeActions.as_view()),
-    path("volumes/<str:volume_id>/metadata", MetadataView.as_view()),
-    path("volumes/<str:volume_id>/metadata/<path:key>", MetadataItemView.as_view()),
+    path("volumes/<str:volume_id>/metadata", VolumeMetadataView.as_view()),
+    path("volumes/<str:volume_id>/metadata/<path:key>", VolumeMetadataItemView.as_view()),
+    path("snapshots", SnapshotsView.as_view()),
+    path("snapshots/detail", SnapshotsDetailView.as_view()),
+    path("snapshots/<str:snapshot_id>", SnapshotView.as_view()),
+    path("snapshots/<str:snapshot_id>/action", SnapshotActions.as_view()),
+    path("snapshots/<str:snapshot_id>/metadata", SnapshotMetadataView.as_view()),
+    path("snapshots/<str:snapshot_id>/metadata/<path:key>", SnapshotMetadataItemView.as_view()),
     path("types", TypesView.as_view()),
     path("types/default", DefaultTypeView.as_view()),
     path("types/<str:type_id>", TypeView.as_view()),

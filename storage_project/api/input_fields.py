@@ -4,6 +4,7 @@ Everything has bounds that a database column can hold, so what passes here never
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +66,22 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Choice(Text):
+    """One of some words, in any case."""
+
+    default_error_messages = {"choice": "Must be one of {words}."}
+
+    def __init__(self, words: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.words = words
+
+    def to_internal_value(self, data: object) -> str:
+        word = super().to_internal_value(data).lower()
+        if word not in self.words:
+            self.fail("choice", words=", ".join(sorted(self.words)))
+        return word
 
 
 class NameField(Text):

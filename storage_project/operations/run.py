@@ -153,10 +153,24 @@ class Run:
 
     def keep_going(self) -> None:
         """Call between chunks of long work: raises when it should not be gone on with."""
-        if self.lease_lost:
-            raise Fenced
+        self.keep_lease()
         if self.cancel_requested:
             raise StepError(Code.CANCELLED)
+
+    def keep_lease(self) -> None:
+        """The same for work that has no way back: only who has lost the lease stops."""
+        if self.lease_lost:
+            raise Fenced
+
+    def track(self, done_bytes: int, total_bytes: int) -> None:
+        """The `on_progress` of a driver that copies: note how far it is, and stop when asked to."""
+        self.progress(done_bytes, total_bytes)
+        self.keep_going()
+
+    def track_to_the_end(self, done_bytes: int, total_bytes: int) -> None:
+        """The same for work that has no way back."""
+        self.progress(done_bytes, total_bytes)
+        self.keep_lease()
 
     def progress(self, done_bytes: int, total_bytes: int | None = None, phase: str = "") -> None:
         """Note how far the work is. The heartbeat writes it to the row; this costs nothing."""

@@ -22,7 +22,7 @@ from storage_project.operations.messages import Code, NotYet, StepError, as_step
 from storage_project.operations.models import Message, Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.run import Fenced, GoneError, Run
-from storage_project.operations.states import ACTIVE, Status, Step
+from storage_project.operations.states import ACTIVE, UNTOUCHED, Status, Step
 from storage_project.operations.wakeup import ring_the_dispatcher
 
 MESSAGE_LIFETIME = timedelta(days=30)
@@ -175,7 +175,7 @@ def _fail(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
     step = Step(operation.step)
     if step is Step.UNDO:
         return _settle_unclean(run, pipeline, _recorded_error(operation))
-    if pipeline.on_undo is None or step in (Step.VALIDATE, Step.SCHEDULE):
+    if pipeline.on_undo is None or step in UNTOUCHED:
         return _settle(run, pipeline, error)
     if step is Step.PROVISION and error.code is not Code.WORKER_DIED:
         # Already where the resource is. Killed in here, the step is tried again, and fails again.

@@ -1,5 +1,6 @@
 """Opening and cancelling operations: what the services of the apps above call."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,23 +26,26 @@ def open_operation(
     project_id: str,
     caller: Caller,
     waits: bool = False,
+    touches: Iterable[Flowing] = (),
     **arguments: Any,
 ) -> Operation:
     """Write the operation that will do `kind` to `resource`, in the caller's transaction.
 
     That row is the promise of a 202: from its commit on, the request will end, whatever dies.
-    Raises `StateConflict` while another operation is still at work on the resource, unless this one
-    `waits` until those have ended.
+    Raises `StateConflict` while another operation is still at work on the resource, or on what this
+    one `touches` besides; unless it `waits` until those have ended.
     """
     assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
-    others = active_operations(resource.pk)
+    concerned = {each.pk: each for each in (resource, *touches)}
+    others = active_operations(*concerned)
     if waits:
         arguments["waits_for"] = [str(other.pk) for other in others]
     elif other := others.first():
+        busy = concerned[other.resource_id]
         raise StateConflict(
-            f"{resource.flow.resource.capitalize()} {resource.pk} is {resource.status}: it is "
-            f"still being worked on, by {other.kind} {other.pk}.",
-            resource.flow.refusal_code,
+            f"{busy.flow.resource.capitalize()} {busy.pk} is {busy.status}: it is still being "
+            f"worked on, by {other.kind} {other.pk}.",
+            busy.flow.refusal_code,
         )
     operation = Operation.objects.create(
         kind=pipelines()[kind].kind,
@@ -57,9 +61,9 @@ def open_operation(
     return operation
 
 
-def active_operations(resource_id: UUID) -> "QuerySet[Operation]":
-    """The operations on a resource that have not ended."""
-    return Operation.objects.filter(resource_id=resource_id, status__in=ACTIVE)
+def active_operations(*resource_ids: UUID) -> "QuerySet[Operation]":
+    """The operations on these resources that have not ended."""
+    return Operation.objects.filter(resource_id__in=resource_ids, status__in=ACTIVE)
 
 
 def cancel_operation(*, operation: Operation) -> None:

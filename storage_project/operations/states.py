@@ -28,9 +28,13 @@ class Step(models.TextChoices):
 
 
 STEPS = (Step.VALIDATE, Step.SCHEDULE, Step.PROVISION, Step.REPORT)
+# The steps after which nothing has happened on the backend yet.
+UNTOUCHED = frozenset({Step.VALIDATE, Step.SCHEDULE})
 # The steps that run where the resource is; the others run on the control queue.
 PLACED = frozenset({Step.PROVISION, Step.UNDO})
 CONTROL_QUEUE = "control"
+# One for each host: long copies, so that short work never waits behind them.
+DATA_QUEUES = "data."
 
 
 def following(step: Step) -> Step:

@@ -12,11 +12,13 @@ from tests.browser.window import Window
 from tests.operations.engine import Engine
 from volumes.models import Volume
 from volumes.services.quotas import set_limits
+from volumes.services.snapshots import create_snapshot
 from volumes.services.types import ensure_default_type
 from volumes.services.volumes import create_volume
 
 LISTS = {
     "/admin/volumes/volume/": "Volumes",
+    "/admin/volumes/snapshot/": "Snapshots",
     "/admin/volumes/volumetype/": "Volume types",
     "/admin/volumes/service/": "Services",
     "/admin/volumes/pool/": "Pools",
@@ -36,6 +38,8 @@ def volume(storage: object, project: Project, caller: Caller) -> Volume:
     create_volume(caller=caller, size_gib=400, volume_type=kind, name="too-large")
     made = create_volume(caller=caller, size_gib=2, volume_type=kind, name="letters")
     Engine().run()
+    create_snapshot(volume=Volume.objects.get(pk=made.pk), caller=caller, name="before")
+    Engine().run()
     return made
 
 
@@ -45,6 +49,7 @@ def pages_of(volume: Volume) -> list[str]:
         "/admin/",
         *LISTS,
         f"/admin/volumes/volume/{volume.pk}/change/",
+        f"/admin/volumes/snapshot/{volume.snapshots.get().pk}/change/",
         f"/admin/operations/operation/{operation.pk}/change/",
         f"/admin/volumes/volumetype/{volume.volume_type_id}/change/",
         "/admin/volumes/quotalimit/add/",

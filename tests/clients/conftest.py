@@ -35,6 +35,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         stack.start_worker("control", queue="control")
         queues = ",".join(f"volume.{HOST}@{name}" for name in BACKENDS)
         stack.start_worker("volume", queue=queues)
+        stack.start_worker("data", queue=f"data.{HOST}")
         stack.start_dispatcher()
         clouds = stack.prepare(stack.start_web())
         pools = Account("admin", clouds).connection.block_storage.backend_pools

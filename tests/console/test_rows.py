@@ -15,6 +15,7 @@ from tests.factories import (
     PoolFactory,
     ProjectFactory,
     ServiceFactory,
+    SnapshotFactory,
     VolumeFactory,
     VolumeTypeFactory,
 )
@@ -44,6 +45,7 @@ def make_limit() -> QuotaLimit:
 
 ENGINE_ROWS: dict[str, Callable[[], Model]] = {
     "volumes/volume": lambda: VolumeFactory(project_id=ProjectFactory().pk),
+    "volumes/snapshot": lambda: SnapshotFactory(project_id=ProjectFactory().pk),
     "volumes/service": ServiceFactory,
     "volumes/pool": PoolFactory,
     "volumes/quotausage": make_usage,
@@ -96,3 +98,14 @@ def test_others_are_sent_to_sign_in(db: None, place: str) -> None:
         response = Client().get(page)
         assert response.status_code == 302
         assert response["Location"].startswith("/admin/login/")
+
+
+def test_the_page_of_a_volume_leads_to_its_snapshots(console: Client) -> None:
+    mine, _ = SnapshotFactory(name="mine"), SnapshotFactory(name="other")
+    page = console.get(f"/admin/volumes/volume/{mine.volume_id}/change/").content.decode()
+    assert f"/admin/volumes/snapshot/{mine.pk}/change/" in page
+    address = f"/admin/volumes/snapshot/?volume__id__exact={mine.volume_id}"
+    assert address in page
+    listed = console.get(address).content.decode()
+    assert "mine" in listed
+    assert "other" not in listed

@@ -1,34 +1,82 @@
-"""One request of each kind, for the crash matrix. A new pipeline needs one entry in `SCENARIOS`."""
+"""Requests of each kind, for the crash matrix. A new pipeline needs an entry in `SCENARIOS`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from storage_project.operations.models import Operation
 from tests.operations.world import World
-from volumes.models import Volume
-from volumes.services.volumes import delete_volume, extend_volume
+from volumes.services.snapshots import create_snapshot, delete_snapshot
+from volumes.services.volumes import delete_volume, extend_volume, revert_volume
 
 
 @dataclass(frozen=True)
 class Scenario:
     """`prepare` makes what the request needs; `request` asks, and does not wait."""
 
-    prepare: Callable[[World], Volume | None]
-    request: Callable[[World, Volume], object]
+    kind: str
+    prepare: Callable[[World], Any]
+    request: Callable[[World, Any], object]
+    # Only one pool can do it, so where the pipeline has other candidates, this has none.
+    bound: bool = False
+
+    def operation(self) -> Operation:
+        """The one that the request has opened; there may be earlier ones of the preparation."""
+        return Operation.objects.filter(kind=self.kind).latest("created_at")
 
 
 SCENARIOS = {
     "volume.create": Scenario(
+        kind="volume.create",
         prepare=lambda world: None,
         request=lambda world, _: world.request_volume(),
     ),
+    "volume.create from a snapshot": Scenario(
+        kind="volume.create",
+        prepare=World.snapshot,
+        request=lambda world, snapshot: world.request_volume(size_gib=2, source=snapshot),
+        bound=True,
+    ),
+    "volume.create from a volume": Scenario(
+        kind="volume.create",
+        prepare=World.volume,
+        request=lambda world, volume: world.request_volume(size_gib=2, source=volume),
+        bound=True,
+    ),
     "volume.delete": Scenario(
+        kind="volume.delete",
         prepare=World.volume,
         request=lambda world, volume: delete_volume(volume=volume, caller=world.caller),
     ),
+    "volume.delete with its snapshots": Scenario(
+        kind="volume.delete",
+        prepare=World.snapshot,
+        request=lambda world, snapshot: delete_volume(
+            volume=snapshot.volume, caller=world.caller, cascade=True
+        ),
+    ),
     "volume.extend": Scenario(
+        kind="volume.extend",
         prepare=World.volume,
         request=lambda world, volume: extend_volume(
             volume=volume, new_size_gib=3, caller=world.caller
         ),
+    ),
+    "volume.revert": Scenario(
+        kind="volume.revert",
+        prepare=World.snapshot,
+        request=lambda world, snapshot: revert_volume(
+            volume=snapshot.volume, snapshot_id=snapshot.pk, caller=world.caller
+        ),
+    ),
+    "snapshot.create": Scenario(
+        kind="snapshot.create",
+        prepare=World.volume,
+        request=lambda world, volume: create_snapshot(volume=volume, caller=world.caller),
+    ),
+    "snapshot.delete": Scenario(
+        kind="snapshot.delete",
+        prepare=World.snapshot,
+        request=lambda world, snapshot: delete_snapshot(snapshot=snapshot, caller=world.caller),
     ),
 }

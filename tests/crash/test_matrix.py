@@ -14,12 +14,11 @@ import pytest
 
 from drivers.errors import DriverError, Reason
 from storage_project.api.faults import Conflict
-from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.services import cancel_operation
 from storage_project.operations.states import PLACED, STEPS, Status, Step, following
 from tests.crash.accidents import FOR_EVER, Moment, cancelled, failing, killed, overtaken
-from tests.crash.scenarios import SCENARIOS
+from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.operations.consistency import require_consistent
 from tests.operations.engine import Engine
 from tests.operations.world import World
@@ -41,14 +40,18 @@ PASSING = DriverError("It is busy.", code=Reason.busy, retryable=True)
 class Case:
     """One step of one pipeline, in an engine of its own."""
 
-    pipeline: Pipeline
+    scenario: Scenario
     step: Step
     engine: Engine
     request: Callable[[], object]
 
     @property
     def kind(self) -> str:
-        return self.pipeline.kind
+        return self.scenario.kind
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return pipelines()[self.kind]
 
     @property
     def task(self) -> str:
@@ -70,7 +73,7 @@ class Case:
         """Cancel the operation, which is to be refused when it is too late."""
         may = self.pipeline.may_cancel(self.step, earlier_claims)
         with nullcontext() if may else pytest.raises(Conflict):
-            cancel_operation(operation=Operation.objects.get(kind=self.kind))
+            cancel_operation(operation=self.scenario.operation())
 
 
 Trouble = Callable[[Case], None]
@@ -89,7 +92,8 @@ def succeeds_elsewhere(*steps: Step) -> Ends:
     """Where the pipeline goes to another backend when it has failed on one at these steps."""
 
     def ends(case: Case) -> set[Status]:
-        mended = case.step in steps and case.pipeline.on_fall_through is not None
+        goes_on = case.pipeline.on_fall_through is not None and not case.scenario.bound
+        mended = case.step in steps and goes_on
         return {Status.SUCCEEDED if mended else Status.FAILED}
 
     return ends
@@ -194,8 +198,8 @@ TROUBLES: dict[str, tuple[Trouble, Ends]] = {
 }
 
 CASES = [
-    pytest.param(driver, kind, step, *trouble, id=f"{driver} {kind}.{step} {name}")
-    for kind in pipelines()
+    pytest.param(driver, request, step, *trouble, id=f"{driver} {request}, {step}: {name}")
+    for request in SCENARIOS
     for step in STEPS
     for name, trouble in TROUBLES.items()
     for driver in ("memory", *(["file"] if step in PLACED else []))
@@ -210,36 +214,37 @@ def world(world: World, configure: Callable[[str], None], driver: str) -> World:
 
 
 def test_has_a_scenario_for_every_pipeline() -> None:
-    assert SCENARIOS.keys() == pipelines().keys()
+    assert {scenario.kind for scenario in SCENARIOS.values()} == pipelines().keys()
 
 
-@pytest.mark.parametrize(("driver", "kind", "step", "trouble", "ends"), CASES)
-def test_ends_well(world: World, kind: str, step: Step, trouble: Trouble, ends: Ends) -> None:
-    scenario = SCENARIOS[kind]
+@pytest.mark.parametrize(("driver", "request_name", "step", "trouble", "ends"), CASES)
+def test_ends_well(
+    world: World, request_name: str, step: Step, trouble: Trouble, ends: Ends
+) -> None:
+    scenario = SCENARIOS[request_name]
     prepared = scenario.prepare(world)
-    case = Case(pipelines()[kind], step, world.engine, lambda: scenario.request(world, prepared))
+    case = Case(scenario, step, world.engine, lambda: scenario.request(world, prepared))
     trouble(case)
     require_well_ended(case, ends)
 
 
 def require_well_ended(case: Case, ends: Ends) -> None:
     require_consistent()
-    operation = Operation.objects.get(kind=case.kind)
+    operation = case.scenario.operation()
     assert operation.status in ends(case), operation.timeline
     case.engine.deliver_again()
     require_consistent()
 
 
-def cancels_what_was_begun(world: World, kind: str) -> Callable[[], None]:
+def cancels_what_was_begun(world: World, scenario: Scenario) -> Callable[[], None]:
     """Make the request, let its worker die at provision with everything done, and cancel it."""
-    scenario = SCENARIOS[kind]
     prepared = scenario.prepare(world)
 
     def request() -> None:
-        with killed(kind, Step.PROVISION, Moment.AFTER):
+        with killed(scenario.kind, Step.PROVISION, Moment.AFTER):
             scenario.request(world, prepared)
             world.engine.look()
-        cancel_operation(operation=Operation.objects.get(kind=kind))
+        cancel_operation(operation=scenario.operation())
         world.engine.pass_time()
 
     return request
@@ -250,32 +255,31 @@ def is_cancelled(_: Case) -> set[Status]:
 
 
 UNDO_CASES = [
-    pytest.param(driver, kind, trouble, id=f"{driver} {kind} {name}")
-    for kind, pipeline in pipelines().items()
-    if pipeline.on_undo
+    pytest.param(driver, request, trouble, id=f"{driver} {request}: {name}")
+    for request, scenario in SCENARIOS.items()
+    if pipelines()[scenario.kind].on_undo
     for name, (trouble, _) in TROUBLES.items()
     if not name.startswith("cancelled")
     for driver in ("memory", "file")
 ]
 
 
-@pytest.mark.parametrize(("driver", "kind", "trouble"), UNDO_CASES)
-def test_ends_well_when_it_is_taken_back(world: World, kind: str, trouble: Trouble) -> None:
-    request = cancels_what_was_begun(world, kind)
-    case = Case(pipelines()[kind], Step.UNDO, world.engine, request)
+@pytest.mark.parametrize(("driver", "request_name", "trouble"), UNDO_CASES)
+def test_ends_well_when_it_is_taken_back(world: World, request_name: str, trouble: Trouble) -> None:
+    scenario = SCENARIOS[request_name]
+    request = cancels_what_was_begun(world, scenario)
+    case = Case(scenario, Step.UNDO, world.engine, request)
     trouble(case)
     require_well_ended(case, is_cancelled)
 
 
-@pytest.mark.parametrize(("driver", "kind", "trouble"), UNDO_CASES)
+@pytest.mark.parametrize(("driver", "request_name", "trouble"), UNDO_CASES)
 def test_ends_well_when_it_fails_and_is_taken_back(
-    world: World, kind: str, trouble: Trouble
+    world: World, request_name: str, trouble: Trouble
 ) -> None:
-    scenario = SCENARIOS[kind]
+    scenario = SCENARIOS[request_name]
     prepared = scenario.prepare(world)
-    case = Case(
-        pipelines()[kind], Step.UNDO, world.engine, lambda: scenario.request(world, prepared)
-    )
-    with failing(kind, Step.PROVISION, FATAL, after_effect=True):
+    case = Case(scenario, Step.UNDO, world.engine, lambda: scenario.request(world, prepared))
+    with failing(scenario.kind, Step.PROVISION, FATAL, after_effect=True):
         trouble(case)
     require_well_ended(case, fails)

@@ -14,13 +14,16 @@ from storage_project.operations.states import ACTIVE
 from tests.operations.consistency import require_consistent
 from tests.operations.threads import at_once
 from tests.operations.world import World
-from volumes.models import Volume
+from volumes.models import Snapshot, Volume
+from volumes.services import snapshots
 from volumes.services.quotas import set_limits
+from volumes.services.snapshots import create_snapshot, delete_snapshot, force_delete_snapshot
 from volumes.services.volumes import (
     delete_volume,
     extend_volume,
     force_delete_volume,
     reset_status,
+    revert_volume,
 )
 
 CLIENTS = 4
@@ -76,6 +79,26 @@ def be_a_client(world: World, dice: random.Random) -> None:
                 partial(delete_volume, **about),
                 partial(force_delete_volume, **about),
                 partial(reset_status, status="error", **about),
+                partial(create_snapshot, **about),
+                partial(create_snapshot, **about),
+                partial(world.request_volume, size_gib=volume.size_gib, source=volume),
+                partial(delete_volume, cascade=True, **about),
+                partial(force_delete_volume, cascade=True, **about),
+            ]
+        if snapshot := Snapshot.objects.select_related("volume").order_by("?").first():
+            about = {"snapshot": snapshot, "caller": world.caller}
+            size_gib = snapshot.size_gib + dice.randint(0, 1)
+            requests += [
+                partial(world.request_volume, size_gib=size_gib, source=snapshot),
+                partial(
+                    revert_volume,
+                    volume=snapshot.volume,
+                    snapshot_id=snapshot.pk,
+                    caller=world.caller,
+                ),
+                partial(delete_snapshot, **about),
+                partial(force_delete_snapshot, **about),
+                partial(snapshots.reset_status, status="error", **about),
             ]
         with suppress(Fault):
             dice.choice(requests)()

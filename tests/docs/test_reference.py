@@ -8,21 +8,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from storage_project.api import faults, idempotency
-from storage_project.api.actions import ActionView
 from storage_project.config import BackendTable
 from storage_project.operations import dispatcher, lease, pipeline, run, runner
 from storage_project.operations.api.operations import OperationDetailRepresentation
+from storage_project.operations.flow import Flow
 from storage_project.operations.messages import Code
 from storage_project.operations.pipeline import pipelines
 from storage_project.operations.states import Status, Step
 from storage_project.supervisor import services
 from tests.docs.tables import read_table, words
+from tests.endpoints import list_calls
 from volumes import pools, presence, quota
-from volumes.states import SETTLED, STATUSES, VOLUME
+from volumes.states import SNAPSHOT, VOLUME
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -104,21 +106,22 @@ def test_how_long_things_take():
     assert {name.strip("`"): cells[0] for name, cells in table.items()} == TIMES
 
 
-def test_every_move_of_a_volume():
+@pytest.mark.parametrize(("heading", "flow"), [("move", VOLUME), ("move of a snapshot", SNAPSHOT)])
+def test_every_move(heading: str, flow: Flow):
     moves = {
-        name: (statuses_in(cells[0]), statuses_in(cells[1]))
-        for name, cells in read_table("design.md", "move").items()
+        name: (statuses_in(cells[0], flow), statuses_in(cells[1], flow))
+        for name, cells in read_table("design.md", heading).items()
     }
     assert moves == {
-        name: (set(move.sources), set(move.targets)) for name, move in VOLUME.moves.items()
+        name: (set(move.sources), set(move.targets)) for name, move in flow.moves.items()
     }
 
 
-def statuses_in(cell: str) -> set[str]:
+def statuses_in(cell: str, flow: Flow) -> set[str]:
     """`a`, `b`; or any but `c`; or any settled one."""
     if cell == "any settled one":
-        return set(SETTLED)
-    return set(STATUSES) - words(cell) if cell.startswith("any but") else words(cell)
+        return set(flow.statuses) - flow.transitional
+    return set(flow.statuses) - words(cell) if cell.startswith("any but") else words(cell)
 
 
 def test_every_status_and_step_of_an_operation():
@@ -178,6 +181,4 @@ def methods(view: Callable[..., Any]) -> set[str]:
 
 def test_every_action():
     documented = set(read_table("api.md", "action"))
-    assert documented == {
-        action.name for view in ActionView.__subclasses__() for action in view.actions
-    }
+    assert documented == {call.name for call in list_calls() if call.name}

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
+from storage_project.operations.flow import Flow
 from storage_project.operations.models import Message, Operation, Transition
 from storage_project.operations.states import ACTIVE, STEPS, Status, Step
 from volumes.backends import open_backend
-from volumes.models import Pool, QuotaUsage, Volume
+from volumes.models import Pool, QuotaUsage, Snapshot, Volume
 from volumes.quota import expected_usage, growth_charges
 
 
@@ -57,17 +58,18 @@ def require_ended(operation: Operation) -> None:
 
 
 def require_whole_histories() -> None:
-    """Every volume has a whole history, also one that is gone."""
-    for volume in Volume.objects.all():
-        assert _last_status(volume.pk) == volume.status
-    resources = Transition.objects.values_list("resource_id", flat=True).distinct()
-    for gone in set(resources) - set(Volume.objects.values_list("pk", flat=True)):
-        assert _last_status(gone) == "deleted"
+    """Every volume and every snapshot has a whole history, also one that is gone."""
+    for model in (Volume, Snapshot):
+        for row in model.objects.all():
+            assert _last_status(row.pk, row.flow) == row.status
+        known = Transition.objects.filter(resource_type=model.flow.resource)
+        resources = known.values_list("resource_id", flat=True).distinct()
+        for gone in set(resources) - set(model.objects.values_list("pk", flat=True)):
+            assert _last_status(gone, model.flow) == "deleted"
 
 
-def _last_status(resource_id: object) -> str:
+def _last_status(resource_id: object, flow: Flow) -> str:
     """What the history says that the status is; every move in it must be a permitted one."""
-    flow = Volume.flow
     history = Transition.objects.filter(resource_id=resource_id)
     status = ""
     for move in history:
@@ -83,6 +85,9 @@ def require_owned_transitions() -> None:
     active = Operation.objects.filter(status__in=ACTIVE).values("resource_id")
     for volume in Volume.objects.exclude(pk__in=active):
         assert volume.status not in volume.flow.transitional, story_of(volume)
+    # An operation on its volume moves a snapshot, too.
+    for snapshot in Snapshot.objects.exclude(Q(pk__in=active) | Q(volume__in=active)):
+        assert snapshot.status not in snapshot.flow.transitional, story_of(snapshot)
 
 
 def require_exact_pools() -> None:
@@ -116,17 +121,20 @@ def _extends() -> "QuerySet[Operation]":
 
 
 def require_owned_storage() -> None:
-    """Nothing is on a backend that no volume placed there owns."""
+    """Nothing is on a backend that no volume placed there owns, and no snapshot of one."""
     for pool in Pool.objects.all():
         stored = open_backend(pool.backend).list_volumes(pool=pool.name)
         owners = {str(pk) for pk in pool.volumes.values_list("pk", flat=True)}
         assert {each.volume_id for each in stored} <= owners, pool.host
+        snapshots = open_backend(pool.backend).list_snapshots(pool=pool.name)
+        known = Snapshot.objects.filter(volume__pool=pool).values_list("pk", flat=True)
+        assert {each.snapshot_id for each in snapshots} <= {*map(str, known)}, pool.host
 
 
 def require_exact_backends() -> None:
-    """Each backend holds the volumes that are placed there, in their sizes.
+    """Each backend holds the volumes that are placed there and their snapshots, in their sizes.
 
-    Of a volume in an error state nothing is certain: it may not have been made, or have been
+    Of one in an error state nothing is certain: it may not have been made, or have been
     deleted, or have grown, before it failed.
     """
     for pool in Pool.objects.all():
@@ -134,13 +142,17 @@ def require_exact_backends() -> None:
         sizes_gib = {each.volume_id: each.size_gib for each in stored}
         for volume in pool.volumes.exclude(status__startswith="error"):
             assert sizes_gib.get(str(volume.pk)) == volume.size_gib, story_of(volume)
+        snapshots = open_backend(pool.backend).list_snapshots(pool=pool.name)
+        taken = {each.snapshot_id: (each.volume_id, each.size_gib) for each in snapshots}
+        for row in Snapshot.objects.filter(volume__pool=pool).exclude(status__startswith="error"):
+            assert taken.get(str(row.pk)) == (str(row.volume_id), row.size_gib), story_of(row)
 
 
-def story_of(volume: Volume) -> str:
-    """Everything that happened to a volume, for the failure of a test."""
-    lines = [f"{volume.pk} {volume.status} {volume.size_gib} GiB"]
-    lines += map(str, Transition.objects.filter(resource_id=volume.pk))
-    for operation in Operation.objects.filter(resource_id=volume.pk).order_by("created_at"):
+def story_of(row: Volume | Snapshot) -> str:
+    """Everything that happened to it, for the failure of a test."""
+    lines = [f"{row.pk} {row.status} {row.size_gib} GiB"]
+    lines += map(str, Transition.objects.filter(resource_id=row.pk))
+    for operation in Operation.objects.filter(resource_id=row.pk).order_by("created_at"):
         lines.append(f"{operation} {operation.status} {operation.error}")
         lines += [f"  {event}" for event in operation.timeline]
     return "\n".join(lines)

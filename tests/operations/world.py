@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
-from volumes.models import Volume, VolumeType
+from volumes.models import Snapshot, Volume, VolumeType
+from volumes.services.snapshots import create_snapshot
 from volumes.services.volumes import create_volume
 
 
@@ -16,12 +17,22 @@ class World:
     volume_type: VolumeType
     engine: Engine
 
-    def request_volume(self, *, size_gib: int = 1) -> Volume:
+    def request_volume(
+        self, *, size_gib: int = 1, source: Snapshot | Volume | None = None
+    ) -> Volume:
         """A volume that is only asked for."""
-        return create_volume(caller=self.caller, size_gib=size_gib, volume_type=self.volume_type)
+        return create_volume(
+            caller=self.caller, size_gib=size_gib, volume_type=self.volume_type, source=source
+        )
 
     def volume(self) -> Volume:
         """A volume that is there."""
         volume = self.request_volume()
         self.engine.run()
         return Volume.objects.get(pk=volume.pk)
+
+    def snapshot(self) -> Snapshot:
+        """A snapshot that is there."""
+        snapshot = create_snapshot(volume=self.volume(), caller=self.caller)
+        self.engine.run()
+        return Snapshot.objects.get(pk=snapshot.pk)

@@ -1,3 +1,3 @@
-"""The console's pages of block storage: volumes, their types, where they are, quotas."""
+"""The console's pages of block storage: volumes, snapshots, types, where they are, quotas."""
 
-from volumes.admin import places, quotas, types, volumes  # noqa: F401
+from volumes.admin import places, quotas, snapshots, types, volumes  # noqa: F401

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from storage_project.console.columns import (
@@ -21,14 +21,12 @@ from storage_project.console.columns import (
 from storage_project.console.confirmation import confirmed
 from storage_project.console.filters import WordFilter
 from storage_project.console.projects import ProjectFilter
-from storage_project.console.rows import EngineRows
 from storage_project.identity.caller import Caller
-from storage_project.operations.admin.story import story_of
-from storage_project.operations.models import Transition
+from storage_project.operations.admin.story import SHOWN, ResourceRows
 from volumes.admin.places import PoolFilter
-from volumes.models import Pool, Volume
+from volumes.models import Pool, Snapshot, Volume
 from volumes.services.volumes import delete_volume, force_delete_volume, reset_status
-from volumes.states import DELETABLE, STATUSES, VOLUME
+from volumes.states import DELETABLE, SNAPSHOT, STATUSES, VOLUME
 
 
 class StatusFilter(WordFilter):
@@ -40,9 +38,10 @@ class StatusFilter(WordFilter):
         "moving": [*VOLUME.transitional],
         "in error": [status for status in STATUSES if status.startswith("error")],
     }
+    settled: ClassVar[tuple[str, ...]] = ("available", "in-use", "reserved", "maintenance")
 
     def words(self) -> list[str]:
-        known = [*self.groups, "available", "in-use", "reserved", "maintenance"]
+        known = [*self.groups, *self.settled]
         chosen = self.value()
         return known if not chosen or chosen in known else [*known, chosen]
 
@@ -57,12 +56,23 @@ class StatusForm(forms.Form):
 
 @confirmed(
     "Delete",
-    explains="The volume and all that is on it will be gone for good.",
+    explains="The volume and all that is on it will be gone for good. One that has snapshots is "
+    "not deleted.",
     destroys=True,
     offered=lambda volume: volume.status in DELETABLE,
 )
 def delete(volume: Volume, caller: Caller) -> None:
     delete_volume(volume=volume, caller=caller)
+
+
+@confirmed(
+    "Delete with its snapshots",
+    explains="The volume, all that is on it and all its snapshots will be gone for good.",
+    destroys=True,
+    offered=lambda volume: volume.status in DELETABLE and volume.snapshots.exists(),
+)
+def delete_with_snapshots(volume: Volume, caller: Caller) -> None:
+    delete_volume(volume=volume, caller=caller, cascade=True)
 
 
 @confirmed(
@@ -85,8 +95,25 @@ def reset(volume: Volume, caller: Caller, status: str) -> None:
     reset_status(volume=volume, status=status, caller=caller)
 
 
+def snapshots_of(volume: Volume) -> dict[str, Any]:
+    """The latest snapshots of a volume for its page, and where the rest is."""
+    snapshots = volume.snapshots.order_by("-created_at", "-id")[:SHOWN]
+    return {
+        "snapshots": [
+            {
+                "link": row_link(Snapshot, snapshot.pk, snapshot),
+                "state": badge(snapshot.status, tone_of(snapshot.status, SNAPSHOT.transitional)),
+                "size": gib(snapshot.size_gib),
+                "created": moment(snapshot.created_at),
+            }
+            for snapshot in snapshots
+        ],
+        "snapshots_url": list_url(Snapshot, volume__id__exact=str(volume.pk)),
+    }
+
+
 @admin.register(Volume)
-class VolumeAdmin(EngineRows):
+class VolumeAdmin(ResourceRows):
     change_form_template = "volumes/volume.html"
     list_display = (
         "title",
@@ -104,7 +131,7 @@ class VolumeAdmin(EngineRows):
     search_fields = ("name", "=project_id")
     search_ids = ("id",)
     search_help_text = "Words of a name; the beginning of an id; a project's id."
-    actions = (delete, force_delete, reset)
+    actions = (delete, delete_with_snapshots, force_delete, reset)
     fieldsets = (
         (
             None,
@@ -137,10 +164,6 @@ class VolumeAdmin(EngineRows):
     def title(self, volume: Volume) -> str:
         return volume.name or str(volume.pk)
 
-    @admin.display(description="status", ordering="status")
-    def state(self, volume: Volume) -> SafeString:
-        return badge(volume.status, tone_of(volume.status, VOLUME.transitional))
-
     @admin.display(description="size", ordering="size_gib")
     def size(self, volume: Volume) -> str:
         return gib(volume.size_gib)
@@ -171,12 +194,5 @@ class VolumeAdmin(EngineRows):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context |= {"state": self.state(obj), "story": story_of(obj)}
+        context |= snapshots_of(obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> HttpResponse:
-        """The row of a deleted volume is gone, its history is not."""
-        messages.info(request, f"Volume {object_id} does not exist any more. This is its history.")
-        return HttpResponseRedirect(list_url(Transition, q=object_id))

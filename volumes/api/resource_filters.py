@@ -10,11 +10,13 @@ from storage_project.api.views import ResourceView
 from storage_project.operations.api.messages import MessageFilter
 from storage_project.operations.api.operations import OperationFilter
 from volumes.api.pools import PoolFilter
+from volumes.api.snapshot_filter import SnapshotFilter
 from volumes.api.volume_filter import VolumeFilter
 from volumes.api.volume_types import TypeFilter
 
 FILTERS: dict[str, type[ListFilter]] = {
     "volume": VolumeFilter,
+    "snapshot": SnapshotFilter,
     "volume_type": TypeFilter,
     "message": MessageFilter,
     "operation": OperationFilter,

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from storage_project.api.actions import Action, ActionView
 from storage_project.api.bodies import Body
-from storage_project.api.input_fields import BooleanLike, IntegerLike, Text
+from storage_project.api.input_fields import BooleanLike, Choice, IdField, IntegerLike
 from storage_project.api.requests import ResourceRequest
 from volumes import selectors
 from volumes.models import Volume
@@ -27,28 +27,12 @@ def extend(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> No
     services.extend_volume(volume=volume, new_size_gib=body["new_size"], caller=request.auth)
 
 
-class Choice(Text):
-    """One of some words, in any case; null says nothing."""
-
-    default_error_messages = {"choice": "Must be one of {words}."}
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        super().__init__(required=False, allow_null=True)
-        self.words = words
-
-    def to_internal_value(self, data: object) -> str:
-        word = super().to_internal_value(data).lower()
-        if word not in self.words:
-            self.fail("choice", words=", ".join(sorted(self.words)))
-        return word
-
-
 class ResetStatus(Body):
     example = {"status": "available"}
 
-    status = Choice(STATUSES)
-    attach_status = Choice(ATTACH_STATUSES)
-    migration_status = Choice(MIGRATION_STATUSES)
+    status = Choice(STATUSES, required=False, allow_null=True)
+    attach_status = Choice(ATTACH_STATUSES, required=False, allow_null=True)
+    migration_status = Choice(MIGRATION_STATUSES, required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not any(attrs.values()):
@@ -84,12 +68,23 @@ def set_readonly(request: ResourceRequest, volume: Volume, body: dict[str, Any])
     services.set_readonly(volume=volume, **body)
 
 
+class Revert(Body):
+    example = {"snapshot_id": "5b1d8f1e-6c57-4a2b-a7a6-0f6d8e1f2c33"}
+
+    snapshot_id = IdField()
+
+
+def revert(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
+    services.revert_volume(volume=volume, caller=request.auth, **body)
+
+
 class VolumeActions(ActionView):
     """What can be done to a volume."""
 
     name = "Volume actions"
     actions = (
         Action("os-extend", handler=extend, policy="volume:extend", body=Extend),
+        Action("revert", handler=revert, policy="volume:revert", body=Revert, since="3.40"),
         Action(
             "os-set_bootable",
             handler=set_bootable,

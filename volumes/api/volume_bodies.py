@@ -31,6 +31,17 @@ class OptionalText(Text):
         return super().run_validation(data) or None
 
 
+class OptionalId(IdField):
+    """An id where clients also send null or "" for none; read as None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> UUID | None:
+        found: UUID | None = super().run_validation(None if data == "" else data)
+        return found
+
+
 class Unsupported(serializers.Field[Any, Any, Any, Any]):
     """Something that clients name with null or "" when they do not want it. Nobody gets it."""
 
@@ -75,14 +86,14 @@ class CreateVolume(Body):
     ignored = frozenset({"user_id", "project_id", "status", "attach_status", "source_replica"})
     example = {"size": 1, "name": "data", "metadata": {"purpose": "database"}}
 
-    size = IntegerLike(min_value=1)
+    size = IntegerLike(min_value=1, required=False, allow_null=True)
     name = NameField(required=False, allow_null=True)
     description = Text(required=False, allow_null=True, allow_blank=True, trim_whitespace=True)
     volume_type = OptionalText()
     availability_zone = OptionalText()
     metadata = MetadataField(required=False, allow_null=True)
-    snapshot_id = Unsupported("A volume from a snapshot")
-    source_volid = Unsupported("A volume from another volume")
+    snapshot_id = OptionalId()
+    source_volid = OptionalId()
     image_ref = named("imageRef", Unsupported("A volume from an image"))
     backup_id = since("3.47", Unsupported("A volume from a backup"))
     consistencygroup_id = Unsupported("A volume in a consistency group")
@@ -99,9 +110,15 @@ class CreateVolume(Body):
             )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Only what a blank volume is made from."""
+        """What a volume is made from; of a source only its id is known yet."""
+        source = {"snapshot_id": attrs.get("snapshot_id"), "volume_id": attrs.get("source_volid")}
+        if all(source.values()):
+            raise serializers.ValidationError("Give snapshot_id or source_volid, not both.")
+        if attrs.get("size") is None and not any(source.values()):
+            raise serializers.ValidationError({"size": "This field is required."})
         return {
-            "size_gib": attrs["size"],
+            "source": source,
+            "size_gib": attrs.get("size"),
             "volume_type": attrs.get("volume_type"),
             "name": attrs.get("name"),
             "description": attrs.get("description"),

@@ -46,8 +46,8 @@ class VolumeRepresentation(OperatedRepresentation, VolumeNameRepresentation):
     )
     service_uuid = since("3.48", serializers.UUIDField(source="pool.service.uuid"))
 
-    snapshot_id = serializers.SerializerMethodField("get_null")
-    source_volid = serializers.SerializerMethodField("get_null")
+    snapshot_id = serializers.UUIDField(source="source_snapshot_id")
+    source_volid = serializers.UUIDField(source="source_volume_id")
     consistencygroup_id = serializers.SerializerMethodField("get_null")
     group_id = since("3.13", serializers.SerializerMethodField("get_null"))
     replication_status = serializers.SerializerMethodField("get_null")

@@ -41,7 +41,16 @@ class VolumesView(ResourceView):
 
     def post(self, request: ResourceRequest) -> Response:
         values = self.read(request)
-        values["volume_type"] = selectors.find_type(request.auth, values["volume_type"])
+        source = selectors.get_source(request.auth, **values.pop("source"))
+        # What is not said of a copy is as it is there.
+        values["size_gib"] = values["size_gib"] or (source and source.size_gib)
+        named_type = values.pop("volume_type")
+        values["volume_type"] = (
+            source.volume_type
+            if source and not named_type
+            else selectors.find_type(request.auth, named_type)
+        )
+        values["source"] = source
         return self.answer(services.create_volume(caller=request.auth, **values), status=202)
 
 
@@ -97,10 +106,15 @@ class VolumeView(ResourceView):
         return self.answer(services.update_volume(volume=volume, **values))
 
     def delete(self, request: ResourceRequest, volume_id: str) -> Response:
-        """With `?force=true` in whatever state it is, for those who may."""
+        """With `?cascade=true` together with its snapshots; with `?force=true` in whatever state it
+        is, for those who may."""
         delete = services.delete_volume
         if read_flag(request, "force", since=Microversion(3, 23)):
             require(request.auth, "volume:force_delete")
             delete = services.force_delete_volume
-        delete(volume=selectors.get_volume(request.auth, volume_id), caller=request.auth)
+        delete(
+            volume=selectors.get_volume(request.auth, volume_id),
+            caller=request.auth,
+            cascade=read_flag(request, "cascade"),
+        )
         return Response(status=202)

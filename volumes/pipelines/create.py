@@ -3,6 +3,7 @@
     creating --(a pool is reserved, the volume made there)--> available
              --(no pool can take it, or all that could failed)--> error
 
+Blank, or with the content of a snapshot or of another volume; then in the pool where that is.
 A pool that fails is cleaned and released, and the next candidate is tried; only when none is left
 does the operation fail, with the reason of each.
 """
@@ -12,8 +13,9 @@ from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
 from volumes.backends import open_backend
-from volumes.models import Volume
+from volumes.models import Snapshot, Volume
 from volumes.pools import (
+    copy_queue,
     lock_pools,
     placed,
     pool_states,
@@ -30,6 +32,8 @@ pipeline = Pipeline("volume.create", model=Volume)
 @pipeline.validate
 def validate(run: Run) -> None:
     run.require_status("creating")
+    if "source" in run.arguments:
+        _require_source(run.resource)
 
 
 @pipeline.schedule
@@ -39,7 +43,7 @@ def schedule(run: Run) -> None:
         size_gib=volume.size_gib,
         availability_zone=volume.availability_zone,
         extra_specs=volume.volume_type.extra_specs,
-        same_host_pools=_pools_of(volume.project_id, run.arguments.get("same_host")),
+        same_host_pools=_required_pools(run, volume),
         different_host_pools=_pools_of(volume.project_id, run.arguments.get("different_host")),
     )
     ranking = rank(request, pool_states())
@@ -53,7 +57,28 @@ def schedule(run: Run) -> None:
 def provision(run: Run) -> None:
     volume: Volume = run.load("pool")
     pool = placed(volume)
-    open_backend(pool.backend).create_volume(str(volume.pk), volume.size_gib, pool=pool.name)
+    driver = open_backend(pool.backend)
+    if volume.source_snapshot_id:
+        driver.create_volume_from_snapshot(
+            str(volume.pk),
+            volume.size_gib,
+            str(volume.source_snapshot_id),
+            run.arguments["source"],
+            pool=pool.name,
+            on_progress=run.track,
+        )
+    elif volume.source_volume_id:
+        source = Volume.objects.filter(pk=volume.source_volume_id).first()
+        driver.clone_volume(
+            str(volume.pk),
+            volume.size_gib,
+            str(volume.source_volume_id),
+            pool=pool.name,
+            in_use=source is not None and source.in_use,
+            on_progress=run.track,
+        )
+    else:
+        driver.create_volume(str(volume.pk), volume.size_gib, pool=pool.name)
 
 
 @pipeline.report
@@ -99,7 +124,8 @@ def _place(run: Run, volume: Volume, candidates: list[PoolState]) -> bool:
             Volume.objects.filter(pk=volume.pk).update(
                 pool=pool.id, availability_zone=pool.availability_zone
             )
-            run.provision_queue = queue_of(pool.host)
+            copies = "source" in run.arguments
+            run.provision_queue = copy_queue(pool) if copies else queue_of(pool.host)
             run.notes["candidates"] = [later.id for later in candidates[position + 1 :]]
             return True
         _refusals(run)[pool.host] = "has filled up meanwhile"
@@ -109,6 +135,27 @@ def _place(run: Run, volume: Volume, candidates: list[PoolState]) -> bool:
 def _refusals(run: Run) -> dict[str, str]:
     refusals: dict[str, str] = run.notes["refusals"]
     return refusals
+
+
+def _require_source(volume: Volume) -> None:
+    """What is to be copied may have been deleted since the request was accepted."""
+    if snapshot_id := volume.source_snapshot_id:
+        found = Snapshot.objects.filter(pk=snapshot_id).exists()
+    elif volume_id := volume.source_volume_id:
+        found = Volume.objects.filter(pk=volume_id).exists()
+    else:
+        found = True
+    if not found:
+        raise StepError(Code.CHANGED_MEANWHILE, "What it was to be made from has been deleted.")
+
+
+def _required_pools(run: Run, volume: Volume) -> frozenset[str] | None:
+    """The pools of the volumes that it is to be beside: those of a hint, and that of its source."""
+    hinted = _pools_of(volume.project_id, run.arguments.get("same_host"))
+    if "source" not in run.arguments:
+        return hinted
+    held = _pools_of(volume.project_id, [run.arguments["source"]]) or frozenset()
+    return held if hinted is None else held & hinted
 
 
 def _pools_of(project_id: str, volume_ids: list[str] | None) -> frozenset[str] | None:

@@ -12,7 +12,7 @@ from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
-from storage_project.operations.states import Step
+from storage_project.operations.states import UNTOUCHED
 from volumes import quota
 from volumes.backends import open_backend
 from volumes.models import Volume
@@ -21,7 +21,6 @@ from volumes.scheduler.filters import lacks_space
 from volumes.scheduler.request import VolumeRequest
 
 pipeline = Pipeline("volume.extend", model=Volume)
-UNTOUCHED = (Step.VALIDATE, Step.SCHEDULE)
 
 
 @pipeline.validate

@@ -1,21 +1,22 @@
 """What can be asked of a volume. Each of these answers a request, in one transaction."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from storage_project.api.faults import BadRequest, NotFound, OverLimit, PreconditionFailed
+from storage_project.api.faults import BadRequest, OverLimit
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance, record
 from storage_project.operations.models import Operation
 from storage_project.operations.services import active_operations, open_operation
 from volumes import quota
-from volumes.models import Service, Volume, VolumeType
+from volumes.models import Service, Snapshot, Volume, VolumeType
 from volumes.removal import remove_row
+from volumes.services.rows import change_row, lock_row, refuse, require_copyable
 from volumes.states import STATUSES
 
 DETACHED = Q(attach_status="detached")
@@ -32,15 +33,23 @@ def create_volume(
     availability_zone: str | None = None,
     metadata: Mapping[str, str] | None = None,
     hints: Mapping[str, Any] | None = None,
+    source: Snapshot | Volume | None = None,
 ) -> Volume:
-    """Accept a blank volume of `size_gib`; its `volume.create` operation makes it.
+    """Accept a volume of `size_gib`; its `volume.create` operation makes it.
 
-    Raises `BadRequest` for a zone that no service is in; `OverLimit` when the project's quota has
-    no room, or one volume may not be so large. `hints` are `same_host` and `different_host`,
-    each a list of the ids of volumes.
+    It is blank, or begins with the content of `source`. Raises `BadRequest` for a zone that no
+    service is in, or that the source is not in, and a size below the source's; `StateConflict` for
+    a source that cannot be copied now; `OverLimit` when the project's quota has no room, or one
+    volume may not be so large. `hints` are `same_host` and `different_host`, each a list of the ids
+    of volumes.
     """
     assert caller.project_id is not None
     _check_zone(availability_zone)
+    origin = source.volume if isinstance(source, Snapshot) else source
+    placement: dict[str, Any] = dict(hints or {})
+    if source is not None and origin is not None:
+        _check_source(source, origin, size_gib, availability_zone)
+        placement["source"] = str(origin.pk)
     with transaction.atomic():
         limits = quota.limits_of(caller.project_id)
         _check_size(size_gib, limits)
@@ -56,16 +65,42 @@ def create_volume(
             availability_zone=availability_zone,
             metadata=dict(metadata or {}),
             multiattach=volume_type.multiattach,
+            bootable=origin is not None and origin.bootable,
+            source_snapshot_id=source.pk if isinstance(source, Snapshot) else None,
+            source_volume_id=source.pk if isinstance(source, Volume) else None,
         )
         operation = open_operation(
             kind="volume.create",
             resource=volume,
             project_id=volume.project_id,
             caller=caller,
-            **(hints or {}),
+            **placement,
         )
         record(volume, "", operation=operation)
     return volume
+
+
+def _check_source(
+    source: Snapshot | Volume, origin: Volume, size_gib: int, zone: str | None
+) -> None:
+    """`origin` is the volume whose pool holds what is to be copied."""
+    copyable = ("available",) if isinstance(source, Snapshot) else ("available", "in-use")
+    what = f"{source.flow.resource} {source.pk}"
+    if source.status not in copyable:
+        raise refuse(
+            source,
+            f"A volume cannot be made from {what}: its status is {source.status}, and must be "
+            f"{' or '.join(copyable)}.",
+        )
+    if isinstance(source, Volume):
+        require_copyable(source)
+    if size_gib < source.size_gib:
+        raise BadRequest(f"size: {size_gib} GiB is less than the {source.size_gib} GiB of {what}.")
+    if zone is not None and zone != origin.availability_zone:
+        raise BadRequest(
+            f"availability_zone: {what} is in {origin.availability_zone}, and so must a volume be "
+            f"that is made from it."
+        )
 
 
 def _check_zone(zone: str | None) -> None:
@@ -83,115 +118,90 @@ def _check_size(size_gib: int, limits: Mapping[str, int]) -> None:
 
 def update_volume(*, volume: Volume, **changes: Any) -> Volume:
     """Set `name`, `description` or all of `metadata`; 400 during maintenance."""
-    _change(volume, "update", unless=("maintenance",), **changes)
-    return volume
-
-
-def set_metadata(
-    *,
-    volume: Volume,
-    metadata: Mapping[str, str],
-    replace: bool,
-    seen: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Add to a volume's metadata, or replace all of it; return what it is then.
-
-    Raises `PreconditionFailed` when it is not, before that, what the caller has `seen`.
-    """
-    with transaction.atomic():
-        current = _lock(volume).metadata
-        if seen is not None and current != seen:
-            raise PreconditionFailed(f"The metadata of volume {volume.pk} has changed meanwhile.")
-        _change_metadata(volume, dict(metadata) if replace else current | dict(metadata))
-    return dict(volume.metadata)
-
-
-def delete_metadata(*, volume: Volume, key: str) -> None:
-    """Delete one key of a volume's metadata; 404 when it has none of that name."""
-    with transaction.atomic():
-        current = _lock(volume).metadata
-        if current.pop(key, None) is None:
-            raise NotFound("Metadata item", key)
-        _change_metadata(volume, current)
+    return change_row(volume, "update", unless=("maintenance",), **changes)
 
 
 def set_bootable(*, volume: Volume, bootable: bool) -> None:
     """Say whether a server may boot from a volume."""
-    _change(volume, "set the bootable flag of", unless=("deleting",), bootable=bootable)
+    change_row(volume, "set the bootable flag of", unless=("deleting",), bootable=bootable)
 
 
 def set_readonly(*, volume: Volume, readonly: bool) -> None:
     """Say whether a volume is to be attached for reading only; 400 unless it is available."""
     elsewhere = set(STATUSES) - {"available"}
-    _change(volume, "set the readonly flag of", unless=elsewhere, readonly=readonly)
+    change_row(volume, "set the readonly flag of", unless=elsewhere, readonly=readonly)
 
 
-def _lock(volume: Volume) -> Volume:
-    locked = Volume.objects.select_for_update().filter(pk=volume.pk).first()
-    if locked is None:
-        raise NotFound("Volume", volume.pk)
-    return locked
+def delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False) -> None:
+    """Delete a volume; one that never got a place is gone at once.
 
-
-def _change_metadata(volume: Volume, metadata: dict[str, str]) -> None:
-    _change(
-        volume, "change the metadata of", unless=("maintenance", "uploading"), metadata=metadata
-    )
-
-
-def _change(volume: Volume, what: str, *, unless: Collection[str], **changes: Any) -> None:
-    """Set columns that no flow guards, unless the volume has one of these statuses by now."""
-    now = {"updated_at": timezone.now(), **changes}
-    if Volume.objects.filter(pk=volume.pk).exclude(status__in=unless).update(**now):
-        for field, value in now.items():
-            setattr(volume, field, value)
-        return
-    status = Volume.objects.filter(pk=volume.pk).values_list("status", flat=True).first()
-    if status is None:
-        raise NotFound("Volume", volume.pk)
-    raise BadRequest(f"Cannot {what} volume {volume.pk}: its status is {status}.")
-
-
-def delete_volume(*, volume: Volume, caller: Caller) -> None:
-    """Delete a volume; one that never got a place is gone at once."""
+    Raises `StateConflict` while it has snapshots, unless `cascade` lets them go with it.
+    """
     with transaction.atomic():
+        # Locked, so that no snapshot is taken of it between this look and the end of its status.
+        volume = lock_row(volume)
         if _gone_at_once(volume):
             remove_row(volume)
             return
-        operation = _open_delete(volume, caller)
+        snapshots = _snapshots_that_go_with(volume, cascade=cascade)
+        operation = _open_delete(volume, caller, snapshots)
+        _advance_to_deleting(snapshots, "delete", operation)
         advance(volume, "delete", operation=operation, where=DETACHED & NOT_MIGRATING)
 
 
-def force_delete_volume(*, volume: Volume, caller: Caller) -> None:
+def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False) -> None:
     """Delete a volume in whatever state it is; what works on it is told to stop first."""
     with transaction.atomic():
-        volume = _lock(volume)
-        active = active_operations(volume.pk)
-        if volume.status == "deleting" and active.filter(kind="volume.delete").exists():
+        volume = lock_row(volume)
+        deletes = active_operations(volume.pk).filter(kind="volume.delete")
+        if volume.status == "deleting" and deletes.exists():
             return  # it is being deleted already
         if _gone_at_once(volume):
             remove_row(volume)
             return
-        operation = _open_delete(volume, caller)
+        snapshots = _snapshots_that_go_with(volume, cascade=cascade)
+        operation = _open_delete(volume, caller, snapshots)
+        _advance_to_deleting(snapshots, "force_delete", operation)
         if volume.status != "deleting":
             advance(volume, "force_delete", operation=operation, where=DETACHED & NOT_MIGRATING)
         # After the volume, as the commits of steps do: else the two could wait for each other.
-        active.exclude(kind="volume.delete").update(cancel_requested=True, updated_at=Now())
+        active_operations(volume.pk, *(snapshot.pk for snapshot in snapshots)).exclude(
+            kind__in=("volume.delete", "snapshot.delete")
+        ).update(cancel_requested=True, updated_at=Now())
 
 
 def _gone_at_once(volume: Volume) -> bool:
     return volume.pool_id is None and not active_operations(volume.pk).exists()
 
 
-def _open_delete(volume: Volume, caller: Caller) -> Operation:
+def _snapshots_that_go_with(volume: Volume, *, cascade: bool) -> list[Snapshot]:
+    snapshots = [*volume.snapshots.all()]
+    if snapshots and not cascade:
+        raise refuse(
+            volume,
+            f"Volume {volume.pk} has {len(snapshots)} snapshots: delete them first, or delete it "
+            f"with cascade.",
+        )
+    return snapshots
+
+
+def _open_delete(volume: Volume, caller: Caller, snapshots: list[Snapshot]) -> Operation:
     return open_operation(
         kind="volume.delete",
         resource=volume,
         project_id=volume.project_id,
         caller=caller,
         waits=True,
+        touches=snapshots,
         was=volume.status,
+        snapshots={str(snapshot.pk): snapshot.status for snapshot in snapshots},
     )
+
+
+def _advance_to_deleting(snapshots: list[Snapshot], move: str, operation: Operation) -> None:
+    for snapshot in snapshots:
+        if snapshot.status != "deleting":
+            advance(snapshot, move, operation=operation)
 
 
 def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
@@ -205,6 +215,8 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
     with transaction.atomic():
         limits = quota.limits_of(volume.project_id)
         _check_size(new_size_gib, limits)
+        lock_row(volume)
+        _require_no_snapshot_underway(volume)
         operation = open_operation(
             kind="volume.extend",
             resource=volume,
@@ -220,6 +232,44 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
             where=Q(size_gib=volume.size_gib, pool__isnull=False),
         )
         quota.take(volume.project_id, growth, limits=limits, column="reserved")
+
+
+def _require_no_snapshot_underway(volume: Volume) -> None:
+    """One that is being taken has the size that the volume had when it was asked for."""
+    snapshots = volume.snapshots.values_list("pk", flat=True)
+    if active_operations(*snapshots).filter(kind="snapshot.create").exists():
+        raise refuse(volume, f"A snapshot of volume {volume.pk} is being taken; try again later.")
+
+
+def revert_volume(*, volume: Volume, snapshot_id: UUID, caller: Caller) -> None:
+    """Give an available volume the content of its latest snapshot back, and lose what came since.
+
+    `BadRequest` for another snapshot than the latest, or one of another size than the volume has
+    now; `StateConflict` when either of them is not available.
+    """
+    with transaction.atomic():
+        volume = lock_row(volume)
+        snapshot = volume.snapshots.order_by("-created_at", "-id").first()
+        if snapshot is None or snapshot.pk != snapshot_id:
+            raise BadRequest(
+                f"snapshot_id: a volume can only be reverted to its latest snapshot"
+                f"{f', {snapshot.pk}' if snapshot else '; it has none'}."
+            )
+        if snapshot.size_gib != volume.size_gib:
+            raise BadRequest(
+                f"Volume {volume.pk} has {volume.size_gib} GiB and its snapshot {snapshot.pk} "
+                f"{snapshot.size_gib} GiB; to revert it they must be the same."
+            )
+        operation = open_operation(
+            kind="volume.revert",
+            resource=volume,
+            project_id=volume.project_id,
+            caller=caller,
+            touches=[snapshot],
+            snapshot_id=str(snapshot.pk),
+        )
+        advance(volume, "revert", operation=operation, where=DETACHED)
+        advance(snapshot, "restore", operation=operation)
 
 
 def reset_status(
@@ -241,7 +291,7 @@ def reset_status(
     if migration_status is not None:
         changes["migration_status"] = None if migration_status == "none" else migration_status
     with transaction.atomic():
-        was = _lock(volume).status
+        was = lock_row(volume).status
         Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
         for name, value in changes.items():
             setattr(volume, name, value)

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib import admin, messages
 from django.db.models import F
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
-from storage_project.console.columns import badge, list_url, moment, row_link
+from storage_project.console.columns import badge, list_url, moment, row_link, tone_of
+from storage_project.console.rows import EngineRows
 from storage_project.operations.admin.progress import STATUS_TONES, progress
 from storage_project.operations.admin.timeline import Line, move_line
 from storage_project.operations.flow import Flowing
@@ -59,3 +63,33 @@ def _line(move: Any) -> Line:
 def _chapter(operation: Operation) -> Chapter:
     state = badge(operation.status, STATUS_TONES[Status(operation.status)])
     return Chapter(operation, state, progress(operation), moment(operation.created_at))
+
+
+class ResourceRows(EngineRows):
+    """Rows of resources that operations work on: the page of each tells its story."""
+
+    change_form_template = "operations/resource.html"
+
+    @admin.display(description="status", ordering="status")
+    def state(self, row: Flowing) -> SafeString:
+        return badge(row.status, tone_of(row.status, row.flow.transitional))
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context |= {"state": self.state(obj), "story": story_of(obj)}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """The row of a deleted resource is gone, its history is not."""
+        gone = f"{capfirst(opts.verbose_name)} {object_id} does not exist any more."
+        messages.info(request, f"{gone} This is its history.")
+        return HttpResponseRedirect(list_url(Transition, q=object_id))

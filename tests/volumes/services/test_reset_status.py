@@ -1,57 +1,124 @@
 """An admin may set any status at any moment. Whatever is underway ends all the same, exactly."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from storage_project.api.faults import Conflict
-from storage_project.identity.caller import Caller
 from storage_project.operations.states import STEPS, Step
 from tests.crash.accidents import Moment, killed
 from tests.crash.scenarios import SCENARIOS
 from tests.operations.consistency import require_consistent
 from tests.operations.world import World
-from volumes.models import Volume
+from volumes.models import Snapshot, Volume
+from volumes.services import snapshots, volumes
 from volumes.services.volumes import delete_volume, extend_volume, reset_status
 
 RESETS = ["available", "error", "maintenance"]
+WITH_SNAPSHOTS = [name for name in SCENARIOS if "snapshot" in name or "revert" in name]
 
 
-def fresh(volume: Volume) -> Volume:
-    return Volume.objects.get(pk=volume.pk)
+def concerned() -> Volume:
+    """The volume that the scenario's request is about."""
+    return Volume.objects.latest("created_at")
+
+
+def until_it_waits(world: World, name: str, step: Step) -> None:
+    """Make the scenario's request, and go on until the step waits for a worker."""
+    scenario = SCENARIOS[name]
+    prepared = scenario.prepare(world)
+    with world.engine.deaf_to(f"{scenario.kind}.{step}"):
+        scenario.request(world, prepared)
+        world.engine.look()
+
+
+def until_its_worker_dies(world: World, name: str, step: Step) -> None:
+    """Make the scenario's request, and let the worker die at the step with everything done."""
+    scenario = SCENARIOS[name]
+    prepared = scenario.prepare(world)
+    with killed(scenario.kind, step, Moment.AFTER):
+        scenario.request(world, prepared)
+        world.engine.look()
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("status", RESETS)
-@pytest.mark.parametrize("kind", SCENARIOS)
-def test_during_an_operation(world: World, kind: str, step: Step, status: str) -> None:
-    scenario = SCENARIOS[kind]
-    prepared = scenario.prepare(world)
-    with world.engine.deaf_to(f"{kind}.{step}"):
-        scenario.request(world, prepared)
-        world.engine.look()
-    reset_status(volume=Volume.objects.get(), status=status, caller=world.caller)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_during_an_operation(world: World, name: str, step: Step, status: str) -> None:
+    until_it_waits(world, name, step)
+    volume = concerned()
+    reset_status(volume=volume, status=status, caller=world.caller)
     world.engine.run()
     require_consistent()
-    if volume := Volume.objects.first():
-        assert volume.status == status
+    if left := Volume.objects.filter(pk=volume.pk).first():
+        assert left.status == status
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("kind", SCENARIOS)
-def test_and_then_a_second_request_during_the_first(world: World, kind: str, step: Step) -> None:
-    scenario = SCENARIOS[kind]
-    prepared = scenario.prepare(world)
-    with killed(kind, step, Moment.AFTER):
-        scenario.request(world, prepared)
-        world.engine.look()
-    for request in (extend, delete_volume, extend):
-        reset_status(volume=Volume.objects.get(), status="available", caller=world.caller)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_and_then_a_second_request_during_the_first(world: World, name: str, step: Step) -> None:
+    until_its_worker_dies(world, name, step)
+    extend = partial(extend_volume, new_size_gib=5)
+    for request in (extend, delete_volume, partial(delete_volume, cascade=True), extend):
+        reset_status(volume=concerned(), status="available", caller=world.caller)
         with suppress(Conflict):
-            request(volume=Volume.objects.get(), caller=world.caller)
+            request(volume=concerned(), caller=world.caller)
     world.engine.run()
     require_consistent()
 
 
-def extend(*, volume: Volume, caller: Caller) -> None:
-    extend_volume(volume=volume, new_size_gib=5, caller=caller)
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("status", ["available", "error"])
+@pytest.mark.parametrize("name", WITH_SNAPSHOTS)
+def test_of_a_snapshot_during_an_operation(
+    world: World, name: str, step: Step, status: str
+) -> None:
+    until_it_waits(world, name, step)
+    snapshot = Snapshot.objects.get()
+    snapshots.reset_status(snapshot=snapshot, status=status, caller=world.caller)
+    world.engine.run()
+    require_consistent()
+    if left := Snapshot.objects.first():
+        assert left.status == status
+
+
+def take(world: World, snapshot: Snapshot) -> None:
+    snapshots.create_snapshot(volume=snapshot.volume, caller=world.caller)
+
+
+def copy(world: World, snapshot: Snapshot) -> None:
+    world.request_volume(source=snapshot)
+
+
+def revert(world: World, snapshot: Snapshot) -> None:
+    volumes.revert_volume(volume=snapshot.volume, snapshot_id=snapshot.pk, caller=world.caller)
+
+
+def delete(world: World, snapshot: Snapshot) -> None:
+    snapshots.delete_snapshot(snapshot=snapshot, caller=world.caller)
+
+
+def force_delete(world: World, snapshot: Snapshot) -> None:
+    snapshots.force_delete_snapshot(snapshot=snapshot, caller=world.caller)
+
+
+def delete_all(world: World, snapshot: Snapshot) -> None:
+    delete_volume(volume=snapshot.volume, caller=world.caller, cascade=True)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("request_made", [take, copy, revert, delete, force_delete, delete_all])
+@pytest.mark.parametrize("name", WITH_SNAPSHOTS)
+def test_of_both_and_then_a_second_request_on_the_snapshot(
+    world: World, name: str, request_made: Callable[[World, Snapshot], None], step: Step
+) -> None:
+    until_its_worker_dies(world, name, step)
+    snapshot = Snapshot.objects.get()
+    snapshots.reset_status(snapshot=snapshot, status="available", caller=world.caller)
+    reset_status(volume=snapshot.volume, status="available", caller=world.caller)
+    with suppress(Conflict):
+        request_made(world, Snapshot.objects.get())
+    world.engine.run()
+    require_consistent()

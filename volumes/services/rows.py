@@ -1,0 +1,55 @@
+"""A volume's or a snapshot's row as services take hold of it."""
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from django.utils import timezone
+
+from storage_project.api.faults import NotFound
+from storage_project.operations.flow import StateConflict
+from volumes.models import Snapshot, Volume
+
+Row = TypeVar("Row", bound=Volume | Snapshot)
+
+
+def lock_row(row: Row) -> Row:
+    """The row as it is now and stays until the transaction ends; 404 when it is gone."""
+    rows: Any = type(row)._default_manager
+    locked: Row | None = rows.select_for_update().filter(pk=row.pk).first()
+    if locked is None:
+        raise missing(row)
+    return locked
+
+
+def change_row(row: Row, what: str, *, unless: Collection[str] = (), **changes: Any) -> Row:
+    """Set columns that no flow guards, unless the row has one of these statuses by now."""
+    now = {"updated_at": timezone.now(), **changes}
+    rows: Any = type(row)._default_manager
+    if rows.filter(pk=row.pk).exclude(status__in=unless).update(**now):
+        for field, value in now.items():
+            setattr(row, field, value)
+        return row
+    status = rows.filter(pk=row.pk).values_list("status", flat=True).first()
+    if status is None:
+        raise missing(row)
+    raise refuse(row, f"Cannot {what} {row.flow.resource} {row.pk}: its status is {status}.")
+
+
+def require_copyable(volume: Volume) -> None:
+    """Refuse at once what the backend cannot do: copy at one moment what is being written."""
+    if volume.in_use and volume.pool and volume.pool.capabilities.get("snapshots_in_use") is False:
+        raise refuse(
+            volume,
+            f"Volume {volume.pk} is in use, and its backend can only copy a volume at rest; detach "
+            f"it first.",
+        )
+
+
+def missing(row: Volume | Snapshot) -> NotFound:
+    """It has been deleted meanwhile."""
+    return NotFound(row.flow.resource.capitalize(), row.pk)
+
+
+def refuse(row: Volume | Snapshot, sentence: str) -> StateConflict:
+    """What it is now does not allow it; with the code that its flow gives to refusals."""
+    return StateConflict(sentence, row.flow.refusal_code)
