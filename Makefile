@@ -11,6 +11,9 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # A home that nobody else uses, for as long as the shell of a recipe lives.
 SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$STORAGE_HOME"' EXIT
 
+# Tests in which the database has no part, or none of its own, run on SQLite alone.
+ONCE := browser clients docs drivers supervisor tour volumes/scheduler
+
 .PHONY: help demo up test check bench lock
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -24,7 +27,7 @@ up: .venv/runtime
 test: .venv/development
 	$(SCRATCH) && $(BIN)/pytest
 	$(SCRATCH) && $(BIN)/python -m tests.postgres -- \
-	  $(BIN)/pytest --ignore tests/clients --ignore tests/browser
+	  $(BIN)/pytest $(addprefix --ignore tests/,$(ONCE))
 
 check: .venv/development
 	$(BIN)/ruff format --check
