@@ -14,28 +14,27 @@ LARGEST_PAGE = 1000
 
 
 class Client:
-    """Signed in at the API at `url` with the `auth` of a clouds.yaml."""
+    """One connection to the API at `url`, for one thread; signed in once it has a token."""
 
-    def __init__(self, url: str, auth: Mapping[str, str]) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy between the tests and what they test
+        self._session.headers["OpenStack-API-Version"] = "volume 3.71"
+        if token:
+            self._session.headers["X-Auth-Token"] = token
+
+    def sign_in(self, auth: Mapping[str, str]) -> str:
+        """A token for the `auth` of a clouds.yaml."""
         domain = {"domain": {"id": "default"}}
         user = {"name": auth["username"], "password": auth["password"], **domain}
+        scope = {"project": {"name": auth["project_name"], **domain}}
+        identity = {"methods": ["password"], "password": {"user": user}}
         answer = self.send(
-            "POST",
-            "/identity/v3/auth/tokens",
-            {
-                "auth": {
-                    "identity": {"methods": ["password"], "password": {"user": user}},
-                    "scope": {"project": {"name": auth["project_name"], **domain}},
-                }
-            },
+            "POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}
         )
         assert answer.status_code == 201, answer.text
-        self.project_id: str = answer.json()["token"]["project"]["id"]
-        self._session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
-        self._session.headers["OpenStack-API-Version"] = "volume 3.71"
+        return answer.headers["X-Subject-Token"]
 
     def send(self, method: str, path: str, body: object = None) -> requests.Response:
         """Send until there is an answer, one key for all tries: so a POST has one effect."""

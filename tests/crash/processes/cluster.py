@@ -1,9 +1,11 @@
 """Khoi on one machine, every process real: what the tests here kill parts of."""
 
-from collections.abc import Mapping
+import logging
+import os
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from redis import Redis
@@ -11,8 +13,11 @@ from redis.exceptions import RedisError
 
 from tests.crash.processes.client import Client
 from tests.crash.processes.load import Load
+from tests.postgres import create_database
 from tests.processes import is_running
 from tests.stack import HOST, Stack, file_backends, wait_until
+
+log = logging.getLogger(__name__)
 
 BACKENDS = ("fast", "slow")
 CONTROL = ("control-1", "control-2")
@@ -27,56 +32,81 @@ def backends(*names: str, **options: object) -> str:
     return file_backends(*names or BACKENDS, **shared | options)
 
 
+def worker_of(backend: str) -> str:
+    return f"volume-{backend}"
+
+
+def own_database(home: Path) -> str:
+    """The URL of a database that no other test uses."""
+    server = os.environ.get("DATABASE_URL")
+    return create_database(server) if server else f"sqlite:///{home / 'khoi.sqlite3'}"
+
+
 class Cluster(Stack):
     """The stack with a web server, two control workers, a worker per backend, and dispatchers.
 
-    Nobody mends it: what dies by itself stays dead, which no test forgives.
+        with Cluster(home, backends()) as cluster: ...
+
+    Everything runs inside. Nobody mends it: what dies by itself stays dead, and no test forgives
+    that. The database is one that this run of the tests is about, unless there is a URL.
     """
 
     def __init__(
-        self, home: Path, *, database_url: str, configuration: str, **environment: str
+        self, home: Path, configuration: str, *, database_url: str = "", **environment: str
     ) -> None:
-        super().__init__(home, database_url=database_url, configuration=configuration)
+        url = database_url or own_database(home)
+        super().__init__(home, database_url=url, configuration=configuration)
         self.environment |= environment
-        self.workers = [*CONTROL]
-        for name in BACKENDS:
-            if f"[backends.{name}]" in configuration:
-                self.workers.append(f"volume-{name}")
+        self.backends = [name for name in BACKENDS if f"[backends.{name}]" in configuration]
+        self.workers = [*CONTROL, *map(worker_of, self.backends)]
         # SQLite is one machine's own, and so has one dispatcher.
-        several = database_url.startswith("postgres")
+        several = url.startswith("postgres")
         self.dispatchers = ["dispatch-1", "dispatch-2"] if several else ["dispatch-1"]
 
-    def start(self) -> None:
-        """Start everything; return once it takes work."""
-        self.url = self.start_web()
-        for name in self.workers:
-            backend = name.removeprefix("volume-")
-            self.start_worker(
-                name, queue="control" if name in CONTROL else f"volume.{HOST}@{backend}"
-            )
+    def __enter__(self) -> Self:
+        try:
+            self._start_everything()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start_everything(self) -> None:
+        self.start_broker()
+        clouds = self.prepare("http://elsewhere")  # the address is known when the web server runs
+        for name in CONTROL:
+            self.start_worker(name, queue="control")
+        for name in self.backends:
+            self.start_backend(name)
         for name in self.dispatchers:
             self.start_dispatcher(name)
-        self._clouds: Mapping[str, Any] = yaml.safe_load(self.prepare(self.url).read_text())
-        self.admin = self.sign_in("admin")
-        self.demo = self.sign_in("demo")
+        self._url = self.start_web()
+        self._tokens = {
+            name: Client(self._url).sign_in(cloud["auth"])
+            for name, cloud in yaml.safe_load(clouds.read_text())["clouds"].items()
+        }
+        self.admin, self.demo = self.client("admin"), self.client("demo")
         self.set_quota(volumes=-1, gigabytes=-1)
         for name in self.workers:
             self.wait_for_worker(name)
-        pools = len(self.workers) - len(CONTROL)
-        wait_until(lambda: len(self._pools()) == pools, "the pools")
+        wait_until(lambda: len(self._pools()) == len(self.backends), "the pools")
+
+    def start_backend(self, name: str) -> None:
+        """Start the worker of a backend."""
+        self.start_worker(worker_of(name), queue=f"volume.{HOST}@{name}")
 
     def _pools(self) -> list[Any]:
         found: list[Any] = self.admin.get("/v3/scheduler-stats/get_pools")["pools"]
         return found
 
-    def sign_in(self, cloud: str) -> Client:
-        """As one of the users that `prepare` makes: `demo` is a member, `admin` may do anything."""
-        return Client(self.url, self._clouds["clouds"][cloud]["auth"])
+    def client(self, user: str) -> Client:
+        """Signed in: `demo` is a member of the project `demo`, and `admin` may do anything."""
+        return Client(self._url, self._tokens[user])
 
     def set_quota(self, **limits: int) -> None:
-        """Set limits of the project `demo`; -1 is none."""
-        path = f"/v3/os-quota-sets/{self.demo.project_id}"
-        answer = self.admin.send("PUT", path, {"quota_set": limits})
+        """Set the limits of every project; -1 is none."""
+        path = "/v3/os-quota-class-sets/default"
+        answer = self.admin.send("PUT", path, {"quota_class_set": limits})
         assert answer.ok, answer.text
 
     def empty_broker(self) -> None:
@@ -134,8 +164,15 @@ class Cluster(Stack):
         drafts = [*self.home.glob("volumes/*/drafts/*")]
         assert not drafts, f"drafts are left behind: {drafts}"
 
-    def require_no_failures(self) -> None:
-        """Assert that what did not succeed was cancelled by its user."""
+    def require_kept(self, load: Load) -> None:
+        """Assert that all that was accepted ends, and well: a kill is no reason to fail."""
+        assert load.surprises == []
+        started = time.monotonic()
+        self.wait_until_all_ended()
+        took_s = time.monotonic() - started
+        log.warning("%d accepted; all ended %.1f s later", load.accepted.total(), took_s)
+        self.audit(load)
+        # What did not succeed was cancelled by its user.
         failed = self.admin.operations(all_tenants="1", status="failed")
         assert not failed, [f"{each['kind']} {each['id']}: {each['error']}" for each in failed]
 

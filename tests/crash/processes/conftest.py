@@ -1,22 +1,18 @@
-"""A cluster for each test, on the database that this run of the tests is about."""
+"""Which of these tests run on which database, and the chance in them."""
 
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from tests.crash.processes.cluster import Cluster
-from tests.postgres import create_database
-
-StartCluster = Callable[..., Cluster]
-
 log = logging.getLogger(__name__)
-# Only PostgreSQL is a process that can be killed.
-collect_ignore = [] if os.environ.get("DATABASE_URL") else ["test_postgresql_killed.py"]
+
+# Only PostgreSQL is a process that can be killed; and what has nothing to do with the database is
+# not tested on both.
+ON_POSTGRESQL = ["test_postgresql_killed.py"]
+ON_SQLITE = ["test_interruptions.py", "test_silent_backend.py"]
+collect_ignore = ON_SQLITE if os.environ.get("DATABASE_URL") else ON_POSTGRESQL
 
 
 @pytest.fixture
@@ -25,25 +21,3 @@ def seed() -> int:
     number = int(os.environ.get("CHAOS_SEED") or secrets.randbits(32))
     log.warning("CHAOS_SEED=%d", number)
     return number
-
-
-@pytest.fixture
-def start_cluster(tmp_path: Path) -> Iterator[StartCluster]:
-    """`start_cluster(backends(…))`: everything runs, until the test is over."""
-    with ExitStack() as stacks:
-
-        def start(configuration: str, *, database_url: str = "", **environment: str) -> Cluster:
-            url = database_url or own_database(tmp_path)
-            cluster = Cluster(
-                tmp_path, database_url=url, configuration=configuration, **environment
-            )
-            stacks.enter_context(cluster)
-            cluster.start()
-            return cluster
-
-        yield start
-
-
-def own_database(home: Path) -> str:
-    server = os.environ.get("DATABASE_URL")
-    return create_database(server) if server else f"sqlite:///{home / 'khoi.sqlite3'}"

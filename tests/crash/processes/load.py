@@ -26,12 +26,12 @@ class Load:
     answers that nobody should ever get.
     """
 
-    def __init__(self, sign_in: Callable[[str], Client], *, seed: int) -> None:
+    def __init__(self, client: Callable[[str], Client], *, seed: int) -> None:
         self._stopping = Event()
         self.accepted: Counter[tuple[str, str]] = Counter()
         self.surprises: list[str] = []
         self._users = [
-            User(self, sign_in("demo"), sign_in("admin"), Random(f"{seed}/{number}"))
+            User(self, client("demo"), client("admin"), Random(f"{seed}/{number}"))
             for number in range(USERS)
         ]
 
