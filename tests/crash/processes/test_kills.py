@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def test_every_accepted_request_ends_whatever_is_killed(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     # Slow enough to be caught in the act, and one in ten does it but reports that it did not.
-    with Cluster(tmp_path, backends(latency_s=0.2, lost_reply_rate=0.1)) as cluster:
+    with Cluster(tmp_path, backends(latency_s=0.4, lost_reply_rate=0.1)) as cluster:
         monkey = Monkey(cluster, random)
         with Load(cluster.client, seed=seed) as load:
             for number in range(KILLS):
