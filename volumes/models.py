@@ -78,11 +78,6 @@ class Pool(models.Model):
         """`host@backend#pool`, the name of the pool everywhere in the API."""
         return f"{self.service.host}#{self.name}"
 
-    @property
-    def queue(self) -> str:
-        """The Celery queue of the workers that reach it."""
-        return f"volume.{self.service.host}"
-
 
 class VolumeType(models.Model):
     """A named class of service. Its extra specs are demands on the pool that takes a volume."""

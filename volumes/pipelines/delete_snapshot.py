@@ -11,7 +11,7 @@ from storage_project.operations.run import Run
 from volumes.backends import open_backend
 from volumes.models import Snapshot
 from volumes.pipelines.failed_delete import end_failed_delete
-from volumes.pools import placed
+from volumes.pools import placed, queue_of
 from volumes.removal import remove_snapshot_row
 
 pipeline = Pipeline("snapshot.delete", model=Snapshot)
@@ -25,7 +25,7 @@ def validate(run: Run) -> None:
 @pipeline.schedule
 def schedule(run: Run) -> None:
     snapshot: Snapshot = run.load("volume__pool__service")
-    run.provision_queue = placed(snapshot.volume).queue
+    run.provision_queue = queue_of(placed(snapshot.volume).host)
 
 
 @pipeline.provision
