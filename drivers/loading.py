@@ -5,10 +5,23 @@ from importlib import import_module
 from typing import Any
 
 from drivers.errors import ConfigurationError
+from drivers.export.base import ExportDriver
+from drivers.hypervisor.base import HypervisorDriver
 from drivers.volume.base import VolumeDriver
 
 # Every driver we ship, by kind. A new one is one file and one line here.
 DRIVERS: dict[str, dict[str, str]] = {
+    "export": {
+        "file": "drivers.export.file.FileExport",
+        "iscsi": "drivers.export.iscsi.IscsiExport",
+        "memory": "drivers.export.memory.MemoryExport",
+        "nbd": "drivers.export.nbd.NbdExport",
+    },
+    "hypervisor": {
+        "libvirt": "drivers.hypervisor.libvirt.LibvirtDriver",
+        "memory": "drivers.hypervisor.memory.MemoryHypervisor",
+        "qemu": "drivers.hypervisor.qemu.QemuDriver",
+    },
     "volume": {
         "file": "drivers.volume.file.FileDriver",
         "memory": "drivers.volume.memory.MemoryDriver",
@@ -16,7 +29,11 @@ DRIVERS: dict[str, dict[str, str]] = {
 }
 
 # What a class of each kind must be.
-INTERFACES: dict[str, type] = {"volume": VolumeDriver}
+INTERFACES: dict[str, type] = {
+    "export": ExportDriver,
+    "hypervisor": HypervisorDriver,
+    "volume": VolumeDriver,
+}
 
 
 def load(kind: str, name: str) -> type[Any]:

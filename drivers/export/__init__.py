@@ -1,0 +1,1 @@
+"""Exports: a volume made reachable for one attachment."""
