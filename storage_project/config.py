@@ -1,4 +1,4 @@
-"""The TOML file with backends: what an operator configures, checked once at start.
+"""The TOML file: what an operator configures of the outside world, checked once at start.
 
 [backends.fast]
 driver = "file"                     # a shipped driver, or the dotted path of your own
@@ -8,11 +8,21 @@ max_over_subscription_ratio = 20.0  # how far a thin pool may be promised beyond
 reserved_percentage = 0             # of the size, kept free
 preference = 0                      # higher is taken first
 workers = 2                         # operations that run on it at once
+exports = ["file", "nbd"]           # how its volumes reach servers; the first that can
+
+[exports.nbd]                       # only where an export is to be other than it is by itself
+driver = "nbd"                      # by default, as the table is called
+
+[hypervisors.local]
+driver = "qemu"
+sockets = "run/servers"             # the driver's
+project = "demo"                    # whose servers they are, by the project's name
+workers = 2                         # servers that are worked on at once
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +30,8 @@ from typing import Annotated, Any
 from django.conf import settings
 
 from drivers.errors import ConfigurationError
+from drivers.export.base import ExportDriver
+from drivers.hypervisor.base import HypervisorDriver
 from drivers.loading import load
 from drivers.options import Option, read_options
 from drivers.volume.base import VolumeDriver
@@ -41,6 +53,9 @@ class BackendTable:
     ] = 0
     preference: Annotated[int, Option("pools with a higher one are taken first")] = 0
     workers: Annotated[int, Option("how many operations run on it at once", at_least=1)] = 2
+    exports: Annotated[
+        list[str], Option("how its volumes reach servers: exports, in order of preference")
+    ] = field(default_factory=list)  # left out, those that its driver prefers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +67,50 @@ class Backend(BackendTable):
     options: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportTable:
+    """What Khoi itself reads of an `[exports.<name>]` table."""
+
+    driver: Annotated[str, Option("the name of a shipped driver, or the dotted path of a class")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportProtocol(ExportTable):
+    """One way in which volumes reach servers; without a table it is its driver's defaults."""
+
+    name: str
+    driver_class: type[ExportDriver]
+    options: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypervisorTable:
+    """What Khoi itself reads of a `[hypervisors.<name>]` table."""
+
+    driver: Annotated[str, Option("the name of a shipped driver, or the dotted path of a class")]
+    project: Annotated[str, Option("the project that its servers belong to")] = "demo"
+    workers: Annotated[int, Option("how many servers are worked on at once", at_least=1)] = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypervisor(HypervisorTable):
+    """One configured hypervisor of this machine."""
+
+    name: str
+    driver_class: type[HypervisorDriver]
+    options: Any
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Everything in the file. An absent file is an empty configuration: an API without storage."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    exports: Mapping[str, ExportProtocol] = field(default_factory=dict)
+    hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
 
 
-OWN_KEYS = {each.name for each in fields(BackendTable)}
+KINDS = ("backends", "exports", "hypervisors")
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -70,27 +121,42 @@ def load_configuration(path: Path) -> Configuration:
         return Configuration()
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path.name}: {error}") from error
-    for key in document.keys() - {"backends"}:
-        raise ConfigurationError(f"{key}: unknown table; known is [backends.<name>]")
-    tables = document.get("backends", {})
+    for key in document.keys() - set(KINDS):
+        known = ", ".join(f"[{kind}.<name>]" for kind in KINDS)
+        raise ConfigurationError(f"{key}: unknown table; known are {known}")
+    backends = {name: _backend(name, table) for name, table in _tables(document, "backends")}
+    own = {name: _export(name, table) for name, table in _tables(document, "exports")}
+    used = {name for backend in backends.values() for name in backend.exports}
+    return Configuration(
+        backends=backends,
+        exports={name: _export(name, {}) for name in used - own.keys()} | own,
+        hypervisors={
+            name: _hypervisor(name, table) for name, table in _tables(document, "hypervisors")
+        },
+    )
+
+
+def _tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables of one kind by name, each of them looked at for its form."""
+    tables = document.get(kind, {})
     if not isinstance(tables, dict):
-        raise ConfigurationError("backends: must be tables, [backends.<name>]")
-    return Configuration(backends={name: _backend(name, table) for name, table in tables.items()})
+        raise ConfigurationError(f"{kind}: must be tables, [{kind}.<name>]")
+    for name, table in tables.items():
+        where = f"{kind}.{name}"
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{where}: must be a table, [{where}]")
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise ConfigurationError(f"{where}: a name is letters, digits, - and _")
+        yield name, table
 
 
-def _backend(name: str, table: object) -> Backend:
+def _backend(name: str, table: Mapping[str, Any]) -> Backend:
     where = f"backends.{name}"
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{where}: must be a table, [{where}]")
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise ConfigurationError(f"{where}: a name is letters, digits, - and _")
-    own = {key: value for key, value in table.items() if key in OWN_KEYS}
-    options = {key: value for key, value in table.items() if key not in OWN_KEYS}
+    own, options = _split(table, BackendTable)
     checked = read_options(BackendTable, own, where=where)
-    try:
-        driver_class: type[VolumeDriver] = load("volume", checked.driver)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}.driver: {error}") from error
+    driver_class: type[VolumeDriver] = _driver("volume", checked.driver, where)
+    if "exports" not in own:
+        checked = replace(checked, exports=list(driver_class.default_exports))
     return Backend(
         name=name,
         driver_class=driver_class,
@@ -99,22 +165,69 @@ def _backend(name: str, table: object) -> Backend:
     )
 
 
+def _export(name: str, table: Mapping[str, Any]) -> ExportProtocol:
+    where = f"exports.{name}"
+    own, options = _split({"driver": name, **table}, ExportTable)
+    checked = read_options(ExportTable, own, where=where)
+    driver_class: type[ExportDriver] = _driver("export", checked.driver, where)
+    return ExportProtocol(
+        name=name,
+        driver_class=driver_class,
+        options=read_options(driver_class.Options, options, where=where),
+        **asdict(checked),
+    )
+
+
+def _hypervisor(name: str, table: Mapping[str, Any]) -> Hypervisor:
+    where = f"hypervisors.{name}"
+    own, options = _split(table, HypervisorTable)
+    checked = read_options(HypervisorTable, own, where=where)
+    driver_class: type[HypervisorDriver] = _driver("hypervisor", checked.driver, where)
+    return Hypervisor(
+        name=name,
+        driver_class=driver_class,
+        options=read_options(driver_class.Options, options, where=where),
+        **asdict(checked),
+    )
+
+
+def _split(table: Mapping[str, Any], own: type[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What Khoi reads of a table, and what its driver does."""
+    own_keys = {each.name for each in fields(own)}
+    return (
+        {key: value for key, value in table.items() if key in own_keys},
+        {key: value for key, value in table.items() if key not in own_keys},
+    )
+
+
+def _driver(kind: str, name: str, where: str) -> type[Any]:
+    try:
+        return load(kind, name)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.driver: {error}") from error
+
+
 @cache
 def configuration() -> Configuration:
     """The configuration of this process, read once from `STORAGE_CONFIG` and what was added."""
-    backends: dict[str, Backend] = {}
-    for path in (settings.STORAGE_CONFIG, *_added):
-        more = load_configuration(path).backends
-        if twice := backends.keys() & more.keys():
-            raise ConfigurationError(f"backends.{min(twice)}: {path.name} has one too")
-        backends |= more
-    return Configuration(backends)
+    whole = load_configuration(settings.STORAGE_CONFIG)
+    for path in _added:
+        more = load_configuration(path)
+        for kind in ("backends", "hypervisors"):
+            if twice := getattr(whole, kind).keys() & getattr(more, kind).keys():
+                raise ConfigurationError(f"{kind}.{min(twice)}: {path.name} has one too")
+        whole = Configuration(
+            backends={**whole.backends, **more.backends},
+            exports={**more.exports, **whole.exports},
+            hypervisors={**whole.hypervisors, **more.hypervisors},
+        )
+    return whole
 
 
 _added: list[Path] = []
 
 
 def add_configuration(path: Path) -> None:
-    """Use the backends of one more file, in this process and in what it forks from now on."""
+    """Use the tables of one more file, in this process and in what it forks from now on."""
     _added.append(path)
     configuration.cache_clear()

@@ -41,7 +41,7 @@ def test_a_backend_with_what_khoi_and_its_driver_read(load):
     ("toml", "sentence"),
     [
         ("nonsense", "storage.toml: "),
-        ("[backend.fast]", "backend: unknown table"),
+        ("[backend.fast]", "backend: unknown table; known are"),
         ("backends = 1", "backends: must be tables"),
         ("[backends]\nfast = 1", "backends.fast: must be a table"),
         ('[backends."a b"]\ndriver = "file"', "backends.a b: a name is letters, digits"),

@@ -154,6 +154,8 @@ class VolumeDriver(ABC):
     # Whether what it stores lives in the memory of the process that stored it. Such a backend is
     # served by the threads of one process; others by processes, which a crash takes one at a time.
     in_process: ClassVar[bool] = False
+    # The exports that a backend offers unless its configuration names others.
+    default_exports: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: Any, *, name: str, home: Path) -> None:
         """Remember, touch nothing. `name` is the backend's; relative paths start at `home`."""
