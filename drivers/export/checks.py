@@ -1,0 +1,24 @@
+"""What every export driver refuses, in the same words."""
+
+from pathlib import Path
+
+from drivers.errors import DriverError, Reason
+from drivers.export.base import Export, ExportDriver
+from drivers.volume.checks import missing, require_uuid
+from drivers.volume.os_errors import translated_os_errors
+
+
+def require_taken(driver: ExportDriver, export: Export) -> None:
+    """Refuse an export that the driver has a refusal for, or whose id is no UUID."""
+    require_uuid(export.export_id)
+    if refusal := driver.refusal(export.hints, export.connector):
+        raise DriverError(f"The protocol {driver.protocol} {refusal}.", code=Reason.unsupported)
+
+
+@translated_os_errors()
+def require_file(export: Export) -> Path:
+    """Return the file that holds the volume. Raises `not_found`."""
+    path = Path(str(export.hints["path"]))
+    if not path.exists():
+        raise missing("volume")
+    return path
