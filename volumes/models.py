@@ -1,4 +1,5 @@
-"""The rows of block storage: services and their pools, volumes and their types, quotas."""
+"""The rows of block storage: services and their pools, volumes with their types, snapshots and
+attachments, quotas."""
 
 from typing import ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
@@ -9,7 +10,15 @@ from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
 from storage_project.operations.flow import Flow
-from volumes.states import SNAPSHOT, SNAPSHOT_STATUSES, STATUSES, VOLUME
+from storage_project.sealing import SealedField
+from volumes.states import (
+    ATTACHMENT,
+    ATTACHMENT_STATUSES,
+    SNAPSHOT,
+    SNAPSHOT_STATUSES,
+    STATUSES,
+    VOLUME,
+)
 
 
 class Service(models.Model):
@@ -187,6 +196,64 @@ class Snapshot(models.Model):
     def volume_type(self) -> VolumeType:
         """It counts for the type of its volume, and a volume made from it has that type."""
         return self.volume.volume_type
+
+
+class UnopenedManager(models.Manager["Attachment"]):
+    """Sealed columns are read when they are asked for, and not with every row."""
+
+    def get_queryset(self) -> "models.QuerySet[Attachment]":
+        return super().get_queryset().defer(*Attachment.SEALED)
+
+
+class Attachment(models.Model):
+    """A volume that somebody wants to use, or uses: from its reservation until it is detached.
+
+    Its export is the way there. `wanted` is set in a commit before it is published and unset in
+    one before it is revoked, so an export that no wanted row has may be taken away at any time.
+    """
+
+    flow: ClassVar[Flow] = ATTACHMENT
+    SEALED: ClassVar[tuple[str, ...]] = ("connection_info", "secret")
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    volume = models.ForeignKey(Volume, on_delete=models.PROTECT, related_name="attachments")
+    status = models.CharField(
+        max_length=32,
+        choices=[(status, status) for status in ATTACHMENT_STATUSES],
+        default="reserved",
+    )
+    server_id = models.UUIDField(null=True, blank=True)
+    attach_mode = models.CharField(max_length=2, choices=[("rw", "rw"), ("ro", "ro")], default="rw")
+    mountpoint = models.CharField(max_length=255, null=True, blank=True)
+    # The part of what the client says about its host that exports look at.
+    connector = models.JSONField(null=True, blank=True)
+    export = models.CharField(max_length=255, default="", blank=True, help_text="its configuration")
+    wanted = models.BooleanField(default=False)
+    connection_info = SealedField(null=True, blank=True)
+    secret = SealedField(null=True, blank=True, help_text="the export's own password")
+    attached_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    objects = UnopenedManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="attachment_project"),
+            models.Index(fields=["-created_at", "-id"], name="attachment_newest"),
+            models.Index(fields=["export"], condition=Q(wanted=True), name="attachment_wanted"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def host_name(self) -> str | None:
+        """The host that the volume is attached to, by its own word."""
+        name: str | None = (self.connector or {}).get("host")
+        return name
 
 
 class QuotaUsage(models.Model):

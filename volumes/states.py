@@ -1,4 +1,5 @@
-"""The state machines of volumes and snapshots: OpenStack's status strings, and their moves."""
+"""The state machines of volumes, snapshots and attachments: OpenStack's status strings, and their
+moves."""
 
 from storage_project.operations.flow import Flow
 
@@ -12,8 +13,6 @@ DELETABLE = (
 )
 TRANSITIONAL = (
     "creating",
-    "attaching",
-    "detaching",
     "deleting",
     "extending",
     "uploading",
@@ -25,11 +24,12 @@ TRANSITIONAL = (
     "managing",
     "unmanaging",
 )
+# What a volume is by its attachments alone: clients move it, and may take as long as they like.
+BY_ATTACHMENTS = ("available", "reserved", "attaching", "in-use", "detaching")
 STATUSES = (
     *TRANSITIONAL,
     *DELETABLE,
-    "reserved",
-    "in-use",
+    *BY_ATTACHMENTS[1:],
     "maintenance",
     "awaiting-transfer",
     "error_backing-up",
@@ -37,6 +37,11 @@ STATUSES = (
     "error_reverting",
 )
 SETTLED = tuple(status for status in STATUSES if status not in TRANSITIONAL)
+
+
+def _from_all_but(target: str) -> tuple[list[str], str]:
+    return [status for status in BY_ATTACHMENTS if status != target], target
+
 
 VOLUME = Flow.of(
     "volume",
@@ -57,6 +62,12 @@ VOLUME = Flow.of(
         "reverted": (["reverting"], "available"),
         "fail_revert": (["reverting"], "error"),
         "keep_content": (["reverting"], "available"),
+        # One of its attachments has changed; see `attachment_state`.
+        "reserve": _from_all_but("reserved"),
+        "begin_attaching": _from_all_but("attaching"),
+        "attach": _from_all_but("in-use"),
+        "begin_detaching": _from_all_but("detaching"),
+        "detach": _from_all_but("available"),
     },
     refusal_code=400,
 )
@@ -85,6 +96,34 @@ SNAPSHOT = Flow.of(
         "keep": (["deleting"], SNAPSHOT_DELETABLE),
         "restore": (["available"], "restoring"),
         "restored": (["restoring"], "available"),
+    },
+    refusal_code=400,
+)
+
+ATTACHMENT_STATUSES = (
+    "reserved",
+    "attaching",
+    "attached",
+    "detaching",
+    "error_attaching",
+    "error_detaching",
+)
+
+# An attachment is `attaching` until its client has connected and says so, and `detaching` until the
+# client deletes it: no operation leaves these by itself.
+ATTACHMENT = Flow.of(
+    "attachment",
+    statuses=ATTACHMENT_STATUSES,
+    transitional=(),
+    moves={
+        "connect": (["reserved", "error_attaching"], "attaching"),
+        "fail_connect": (["attaching"], "error_attaching"),
+        "complete": (["attaching"], "attached"),
+        "begin_detaching": (["attached"], "detaching"),
+        "roll_detaching": (["detaching"], "attached"),
+        "delete": (set(ATTACHMENT_STATUSES) - {"detaching"}, "detaching"),
+        "fail_delete": (["detaching"], "error_detaching"),
+        "keep": (["detaching"], tuple(s for s in ATTACHMENT_STATUSES if s != "detaching")),
     },
     refusal_code=400,
 )
