@@ -1,5 +1,7 @@
 """What every export driver refuses, in the same words."""
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from drivers.errors import DriverError, Reason
@@ -22,3 +24,13 @@ def require_file(export: Export) -> Path:
     if not path.exists():
         raise missing("volume")
     return path
+
+
+def require_programs(packages: Mapping[str, str]) -> None:
+    """Refuse as `unavailable` a machine without one of these programs, by their packages."""
+    for program, package in packages.items():
+        if shutil.which(program) is None:
+            raise DriverError(
+                f"The program {program} is missing; Debian has it in the package {package}.",
+                code=Reason.unavailable,
+            )

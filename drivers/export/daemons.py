@@ -1,0 +1,103 @@
+"""Programs that serve exports, each in a folder of its own, as children of this process.
+
+They die with the thread that started them, whatever kills it: the exports of a machine are down
+while nobody supervises them, and no daemon is left over from before.
+"""
+
+import fcntl
+import logging
+import os
+import resource
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+LOG = "log"
+LOCK = "lock"
+STOP_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Daemons:
+    """The programs that this object started."""
+
+    def __init__(self) -> None:
+        self._running: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def keep(
+        self,
+        folder: Path,
+        command: Sequence[str],
+        *,
+        umask: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the program of a folder, where it then is, unless it runs."""
+        if self.runs(folder):
+            return
+        with _lock_to_inherit(folder) as lock, (folder / LOG).open("wb") as log:
+            if lock is None:
+                return  # one that another supervisor started has not died yet
+            self._running[folder] = daemon = subprocess.Popen(  # noqa: S603 - our own words
+                ["setpriv", "--pdeathsig", "KILL", *command],  # noqa: S607 - as found in PATH
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+                umask=umask,
+                pass_fds=[lock],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is for us: we stop it when nobody needs it
+            )
+        # It opens a file for every export and every client.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (most, most))
+
+    def runs(self, folder: Path) -> bool:
+        """Whether the program of a folder is alive; one that is not is forgotten."""
+        daemon = self._running.get(folder)
+        if daemon is None:
+            return False
+        if daemon.poll() is None:
+            return True
+        del self._running[folder]
+        logger.warning("%s ended with %s: %s", folder, daemon.returncode, _last_words(folder))
+        return False
+
+    def stop(self, folder: Path) -> None:
+        """End the program of a folder; one that does not run has ended."""
+        daemon = self._running.pop(folder, None)
+        if daemon is None:
+            return
+        daemon.terminate()
+        try:
+            daemon.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+    def stop_all(self) -> None:
+        for folder in list(self._running):
+            self.stop(folder)
+
+
+@contextmanager
+def _lock_to_inherit(folder: Path) -> Iterator[int | None]:
+    """A descriptor whose lock is held until the last process that has it is gone; None if taken."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    except BlockingIOError:
+        yield None
+    finally:
+        os.close(descriptor)
+
+
+def _last_words(folder: Path) -> str:
+    try:
+        return (folder / LOG).read_text(errors="replace")[-500:].strip()
+    except FileNotFoundError:
+        return ""
