@@ -1,0 +1,1 @@
+"""A tiny virtual machine to attach volumes to: Debian's kernel and busybox, nothing installed."""
