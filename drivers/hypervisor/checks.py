@@ -57,6 +57,11 @@ def protocol_of(connection_info: Mapping[str, JSON]) -> tuple[str, Mapping[str, 
     return protocol, data
 
 
+def is_read_only(data: Mapping[str, JSON]) -> bool:
+    """Whether an export lets nobody write."""
+    return data.get("access_mode") == "ro"
+
+
 def free_device(taken: Collection[str]) -> str:
     """The name that a Linux guest gives to the next virtio disk: the first that is not taken."""
     return next(name for name in map(_device_name, count()) if name not in taken)

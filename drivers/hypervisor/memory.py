@@ -21,6 +21,7 @@ from drivers.hypervisor.base import (
 from drivers.hypervisor.checks import (
     derived_server_id,
     free_device,
+    is_read_only,
     no_such_disk,
     no_such_server,
     not_running,
@@ -112,7 +113,7 @@ class MemoryHypervisor(HypervisorDriver):
         read_only: bool = False,
     ) -> Disk:
         serial = serial_of(require_uuid(volume_id))
-        protocol, _ = protocol_of(connection_info)
+        protocol, data = protocol_of(connection_info)
         with self._changed:
             server = self._server(server_id)
             if not server.is_running:
@@ -126,7 +127,7 @@ class MemoryHypervisor(HypervisorDriver):
                     serial=serial,
                     device=device,
                     connection_info=connection_info,
-                    read_only=read_only,
+                    read_only=read_only or is_read_only(data),
                 )
             return Disk(serial=serial, device=disk.device)
 
