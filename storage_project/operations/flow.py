@@ -108,16 +108,11 @@ def advance(
         raise ValueError(f"{row.flow.resource}.{move_name} does not lead to {target}")
     # Where only one status leads on, the row need not be read to know what it was.
     was = min(move.sources) if len(move.sources) == 1 else row.status
-    sources = {was} & move.sources
     model = cast("type[models.Model]", type(row))
-    changed = (
-        model._default_manager.filter(where or Q(), pk=row.pk, status__in=sources).update(
-            status=target, updated_at=Now(), **values
-        )
-        if sources
-        else 0
-    )
-    if not changed:
+    rows = model._default_manager.filter(pk=row.pk, status=was)
+    if where is not None:
+        rows = rows.filter(where)
+    if was not in move.sources or not rows.update(status=target, updated_at=Now(), **values):
         raise conflict(row, move)
     row.status = target
     for name, value in values.items():

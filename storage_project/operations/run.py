@@ -60,7 +60,7 @@ class Run:
     def load(self, *related: str) -> Any:
         """Read that row, with rows it refers to in the same query; or `GoneError`."""
         rows = self._resources.select_related(*related) if related else self._resources
-        row = rows.filter(pk=self.operation.resource_id).first()
+        row = _only(rows.filter(pk=self.operation.resource_id))
         if row is None:
             raise GoneError
         return row
@@ -73,9 +73,14 @@ class Run:
     def require_status(self, status: str) -> None:
         """Raise `StepError` unless the row still is what it was when the request was accepted."""
         rows = self._resources.filter(pk=self.operation.resource_id)
-        now = rows.values_list("status", flat=True).first()
+        now = _only(rows.values_list("status", flat=True))
         if now is None:
             raise GoneError
+        self.require(now, status)
+
+    @staticmethod
+    def require(now: str, status: str) -> None:
+        """The same for a row that has just been read."""
         if now != status:
             raise StepError(Code.CHANGED_MEANWHILE, f"Its status is {now}.")
 
@@ -179,3 +184,8 @@ class Run:
             self.operation.total_bytes = total_bytes
         if phase:
             self.operation.phase = phase
+
+
+def _only(rows: "models.QuerySet[Any]") -> Any:
+    """What a query by primary key finds, or None. `first()` would sort it."""
+    return next(iter(rows), None)

@@ -131,7 +131,9 @@ def _translated(run: Run, error: DriverError) -> StepError:
 
 
 def _wait_for_others(run: Run) -> None:
-    waits_for = run.arguments.get("waits_for", ())
+    waits_for = run.arguments.get("waits_for")
+    if not waits_for:
+        return
     other = Operation.objects.filter(pk__in=waits_for, status__in=ACTIVE).first()
     if other:
         # The longer it has waited, the less a little longer matters.

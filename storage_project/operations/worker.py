@@ -38,6 +38,9 @@ def start_child(**_: Any) -> None:
     """A pool child frees what the child before it held when that was killed."""
     # What was loaded stays loaded: neither copied by, nor looked at in, every collection.
     gc.freeze()
+    # Most of what a step makes is gone when it ends; looking for circles in it all the time is not
+    # worth it.
+    gc.set_threshold(20_000, 20, 50)
     # Without the database now, those leases run out by themselves.
     with suppress(DatabaseError, InterfaceError):
         release_dead_leases(Node.name)

@@ -14,7 +14,8 @@ from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
 from storage_project.supervisor.service import Service, StopOrder
 
 CELERY = ["celery", "--app=storage_project.celery:app"]
-CONTROL_PROCESSES = 2
+# More than there are cores on a small machine: much of a step is waiting for the database.
+CONTROL_PROCESSES = 4
 DATA_PROCESSES = 2
 # What Flower keeps of the past; a task is about 2 KiB there.
 FLOWER_TASKS = 5_000

@@ -16,6 +16,7 @@ from storage_project.celery import app
 from storage_project.identity.caller import Caller
 from storage_project.operations.models import Operation
 from storage_project.operations.states import ACTIVE
+from storage_project.supervisor.services import CONTROL_PROCESSES
 from tests.benchmarks.noop import QUEUES, chain_of_noops
 from tests.benchmarks.report import Report
 from tests.stack import Stack, wait_until
@@ -40,7 +41,12 @@ CALLER = Caller(
 def measure(stack: Stack, report: Report) -> None:
     """Start the workers, run the rounds, report medians and their ratio."""
     report.title("Pipelines, PostgreSQL")
-    stack.start_worker("control", queue="control", processes=2, include="tests.benchmarks.noop")
+    stack.start_worker(
+        "control",
+        queue="control",
+        processes=CONTROL_PROCESSES,
+        include="tests.benchmarks.noop",
+    )
     stack.start_worker(
         "volume-memory", queue="volume.box@memory", processes=1, include="tests.benchmarks.noop"
     )

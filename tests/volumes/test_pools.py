@@ -16,7 +16,7 @@ from tests.operations.threads import at_once
 from tests.operations.world import World
 from volumes.backends import open_backend, report_backend
 from volumes.models import Pool, Service, Volume
-from volumes.pools import beat, lock_pools, pool_states, release_room, reserve_room, state_of
+from volumes.pools import beat, lock_pools, pool_state, pool_states, release_room, reserve_room
 from volumes.services.volumes import delete_volume, extend_volume
 
 CLIENTS = 8
@@ -42,7 +42,7 @@ def test_promises_up_to_the_limit_and_no_further(
     world: World, configure: Callable[[str], None]
 ) -> None:
     configure(SMALL)
-    pool = state_of(Pool.objects.get(backend="small"), up=True)
+    pool = pool_state(Pool.objects.get(backend="small"))
     assert reserve_room(pool, 4)
     assert not reserve_room(pool, 2)
     assert reserve_room(pool, 1)

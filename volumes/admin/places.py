@@ -26,7 +26,6 @@ from storage_project.console.rows import EngineRows
 from storage_project.identity.caller import Caller
 from volumes import selectors
 from volumes.models import Pool, Service, Volume
-from volumes.pools import state_of
 from volumes.scheduler.capacity import limit_gib, room_gib
 from volumes.services.services import set_service_enabled
 
@@ -131,8 +130,8 @@ class PoolAdmin(EngineRows):
         return state_of_service(pool.service, is_up=pool.is_up)
 
     @admin.display(description="promised")
-    def promised(self, pool: Any) -> SafeString:
-        limit = limit_gib(state_of(pool, up=pool.is_up))
+    def promised(self, pool: Pool) -> SafeString:
+        limit = limit_gib(pool)
         return share(pool.allocated_gib, limit, gib_of(pool.allocated_gib, limit))
 
     @admin.display(description="written")
@@ -141,8 +140,8 @@ class PoolAdmin(EngineRows):
         return share(used, pool.total_gib, gib_of(used, pool.total_gib))
 
     @admin.display(description="fits at most")
-    def room(self, pool: Any) -> str:
-        return gib(max(0, room_gib(state_of(pool, up=pool.is_up))))
+    def room(self, pool: Pool) -> str:
+        return gib(max(0, room_gib(pool)))
 
     @admin.display(description="volumes")
     def volumes_here(self, pool: Pool) -> SafeString | str:

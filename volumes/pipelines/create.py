@@ -31,7 +31,6 @@ pipeline = Pipeline("volume.create", model=Volume)
 
 @pipeline.validate
 def validate(run: Run) -> None:
-    run.require_status("creating")
     if "source" in run.arguments:
         _require_source(run.resource)
 
@@ -39,6 +38,7 @@ def validate(run: Run) -> None:
 @pipeline.schedule
 def schedule(run: Run) -> None:
     volume: Volume = run.load("volume_type")
+    run.require(volume.status, "creating")
     request = VolumeRequest(
         size_gib=volume.size_gib,
         availability_zone=volume.availability_zone,

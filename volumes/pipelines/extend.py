@@ -16,7 +16,7 @@ from storage_project.operations.states import UNTOUCHED
 from volumes import quota
 from volumes.backends import open_backend
 from volumes.models import Volume
-from volumes.pools import placed, queue_of, release_room, reserve_room, state_of
+from volumes.pools import placed, pool_state, queue_of, release_room, reserve_room
 from volumes.scheduler.filters import lacks_space
 from volumes.scheduler.request import VolumeRequest
 
@@ -30,8 +30,8 @@ def validate(run: Run) -> None:
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    volume: Volume = run.load("pool__service")
-    pool = state_of(placed(volume), up=True)
+    volume: Volume = run.load("pool")
+    pool = pool_state(placed(volume))
     growth_gib = _growth_gib(run, volume)
     refusal = lacks_space(VolumeRequest(size_gib=growth_gib), pool)
     with run.commit():

@@ -35,7 +35,7 @@ class PoolState:
     backend_name: str
     availability_zone: str
     enabled: bool
-    disabled_reason: str | None
+    disabled_reason: str  # empty when none was given
     up: bool
     total_gib: float
     free_gib: float
