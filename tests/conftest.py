@@ -15,6 +15,7 @@ from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
 from tests.operations.world import World
 from volumes.backends import open_backend, report_backend
+from volumes.exports import open_export
 from volumes.models import VolumeType
 from volumes.services.types import ensure_default_type
 
@@ -22,8 +23,10 @@ REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 TWO_BACKENDS = """
 [backends.one]
 driver = "memory"
+exports = ["memory"]
 [backends.two]
 driver = "memory"
+exports = ["memory"]
 """
 
 
@@ -76,6 +79,7 @@ def configure(db: None, settings: Any, tmp_path: Path) -> Iterator[Callable[[str
 def _forget_configuration() -> None:
     configuration.cache_clear()
     open_backend.cache_clear()
+    open_export.cache_clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
-from volumes.models import Pool, Service, Snapshot, Volume, VolumeType
+from volumes.models import Attachment, Pool, Service, Snapshot, Volume, VolumeType
 
 
 class ProjectFactory(DjangoModelFactory[Project]):
@@ -90,6 +90,18 @@ class SnapshotFactory(DjangoModelFactory[Snapshot]):
     name = factory.Sequence("snapshot-{}".format)
     size_gib = factory.SelfAttribute("volume.size_gib")
     status = "available"
+
+
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A reservation of a volume in the same project, which does not know of it."""
+
+    class Meta:
+        model = Attachment
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    volume = factory.SubFactory(VolumeFactory, project_id=factory.SelfAttribute("..project_id"))
+    status = "reserved"
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

@@ -15,6 +15,7 @@ from storage_project.identity.policy import allows
 from tests.accounts import Account, open_account
 from tests.endpoints import Call, list_calls
 from tests.factories import (
+    AttachmentFactory,
     MessageFactory,
     OperationFactory,
     SnapshotFactory,
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.django_db
 OWNED: dict[str, Callable[[Account], Any]] = {
     "volume_id": lambda owner: VolumeFactory(project_id=owner.project.pk).pk,
     "snapshot_id": lambda owner: SnapshotFactory(project_id=owner.project.pk).pk,
+    "attachment_id": lambda owner: AttachmentFactory(project_id=owner.project.pk).pk,
     "operation_id": lambda owner: OperationFactory(project_id=owner.project.pk).pk,
     "message_id": lambda owner: MessageFactory(project_id=owner.project.pk).pk,
     "quota_project_id": lambda owner: owner.project.pk,

@@ -9,19 +9,20 @@ from django.db.models import Count, QuerySet, Sum
 from storage_project.api.faults import NotFound
 from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
-from volumes.models import Pool, QuotaUsage, Service, Snapshot, Volume, VolumeType
+from volumes.models import Attachment, Pool, QuotaUsage, Service, Snapshot, Volume, VolumeType
 from volumes.pools import IS_UP, POOL_IS_UP
 from volumes.quota import UNLIMITED, known_resources, limits_of
 
 # What a volume shows of other rows.
-SURROUNDINGS = ("volume_type", "pool__service")
+PLACES = ("volume_type", "pool__service")
+SURROUNDINGS = (*PLACES, "attachments")
 
 
 def volumes_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Volume]":
     """The volumes of the caller's project, or of all.
 
-    What they show of their types, pools and services is read once for all rows: three queries,
-    and one object for each type instead of one for each volume.
+    What they show of their types, pools, services and attachments is read once for all rows: four
+    queries, and one object for each type instead of one for each volume.
     """
     volumes = Volume.objects.prefetch_related(*SURROUNDINGS)
     return volumes if all_projects else volumes.filter(project_id=caller.project_id)
@@ -30,7 +31,7 @@ def volumes_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Volum
 def get_volume(caller: Caller, volume_id: UUID | str) -> Volume:
     """One volume; an admin's may be of any project. 404 for anything else, a non-UUID too."""
     visible = volumes_of(caller, all_projects=caller.is_admin).prefetch_related(None)
-    return get_by_uuid(visible.select_related(*SURROUNDINGS), "Volume", volume_id)
+    return get_by_uuid(visible.select_related(*PLACES), "Volume", volume_id)
 
 
 def snapshots_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Snapshot]":
@@ -43,6 +44,23 @@ def get_snapshot(caller: Caller, snapshot_id: UUID | str) -> Snapshot:
     """One snapshot; an admin's may be of any project. 404 for anything else, a non-UUID too."""
     visible = snapshots_of(caller, all_projects=caller.is_admin)
     return get_by_uuid(visible.select_related("volume__volume_type"), "Snapshot", snapshot_id)
+
+
+def attachments_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Attachment]":
+    """The attachments of the caller's project, or of all."""
+    attachments = Attachment.objects.all()
+    return attachments if all_projects else attachments.filter(project_id=caller.project_id)
+
+
+def with_connection_info(attachments: "QuerySet[Attachment]") -> "QuerySet[Attachment]":
+    """The same, with what is sealed in them read in the same query."""
+    return attachments.defer(None).defer("secret")
+
+
+def get_attachment(caller: Caller, attachment_id: UUID | str) -> Attachment:
+    """One attachment; an admin's may be of any project. 404 for anything else, a non-UUID too."""
+    visible = attachments_of(caller, all_projects=caller.is_admin)
+    return get_by_uuid(with_connection_info(visible), "Attachment", attachment_id)
 
 
 def get_source(

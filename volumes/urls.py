@@ -2,6 +2,12 @@
 
 from django.urls import path
 
+from volumes.api.attachments import (
+    AttachmentActions,
+    AttachmentsDetailView,
+    AttachmentsView,
+    AttachmentView,
+)
 from volumes.api.availability_zones import ZonesView
 from volumes.api.extra_specs import ExtraSpecsView, ExtraSpecView
 from volumes.api.limits import LimitsView
@@ -35,6 +41,10 @@ urlpatterns = [
     path("snapshots/<str:snapshot_id>/action", SnapshotActions.as_view()),
     path("snapshots/<str:snapshot_id>/metadata", SnapshotMetadataView.as_view()),
     path("snapshots/<str:snapshot_id>/metadata/<path:key>", SnapshotMetadataItemView.as_view()),
+    path("attachments", AttachmentsView.as_view()),
+    path("attachments/detail", AttachmentsDetailView.as_view()),
+    path("attachments/<str:attachment_id>", AttachmentView.as_view()),
+    path("attachments/<str:attachment_id>/action", AttachmentActions.as_view()),
     path("types", TypesView.as_view()),
     path("types/default", DefaultTypeView.as_view()),
     path("types/<str:type_id>", TypeView.as_view()),

@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from threading import Lock
 
 from django.contrib.auth.backends import BaseBackend
@@ -29,6 +30,7 @@ from storage_project.identity.memberships import (
 )
 from storage_project.identity.models import User
 from storage_project.identity.passwords import verify_password
+from storage_project.identity.policy import allows
 from storage_project.identity.tokens import find_token_holder
 
 # The project that a person picked on the sign-in page.
@@ -41,6 +43,18 @@ def _request_id(request: Request) -> str:
     return request_id
 
 
+def _is_vouched_for(request: Request) -> bool:
+    """Whether another service sends the request for a user, and proves it by its own token."""
+    secret = request.headers.get("X-Service-Token")
+    if not secret:
+        return False
+    service = find_token_holder(secret, request_id=_request_id(request))
+    if service is None:
+        raise AuthenticationFailed("The service token is not valid, or not any more.")
+    _, caller = service
+    return allows(caller, "identity:vouch")
+
+
 class TokenAuthentication(authentication.BaseAuthentication):
     """`X-Auth-Token`, from `POST /identity/v3/auth/tokens`."""
 
@@ -51,7 +65,8 @@ class TokenAuthentication(authentication.BaseAuthentication):
         holder = find_token_holder(secret, request_id=_request_id(request))
         if holder is None:
             raise AuthenticationFailed("The token is not valid, or not any more.")
-        return holder
+        user, caller = holder
+        return user, replace(caller, vouched_for=_is_vouched_for(request))
 
     def authenticate_header(self, request: Request) -> str:
         """keystoneauth signs in again when a 401 has this header."""

@@ -13,6 +13,8 @@ class Caller:
     project_name: str | None
     roles: frozenset[str]
     request_id: str
+    # Whether the token of a service came along (`X-Service-Token`): it sends what the user asked.
+    vouched_for: bool = False
 
     @property
     def is_admin(self) -> bool:

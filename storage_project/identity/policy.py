@@ -44,6 +44,10 @@ SERVICE = Rule(
     "another service, or admin",
     lambda caller, _: caller is not None and (caller.is_admin or "service" in caller.roles),
 )
+SERVICE_FOR_MEMBER = Rule(
+    "another service, by itself or with its token beside a user's, or admin",
+    lambda caller, _: SERVICE.test(caller, _) or (caller is not None and caller.vouched_for),
+)
 OWNER = Rule(
     "the user concerned",
     lambda caller, user_id: caller is not None and caller.user_id == user_id,
@@ -65,6 +69,18 @@ POLICY: dict[str, Rule] = {
     "volume:force_delete": ADMIN,
     "volume:reset_status": ADMIN,
     "volume:all_tenants": ADMIN,
+    "volume:attach": MEMBER,
+    "volume:force_detach": ADMIN,
+    "attachment:list": READER,
+    "attachment:get": READER,
+    "attachment:create": MEMBER,
+    "attachment:update": MEMBER,
+    "attachment:complete": MEMBER,
+    "attachment:delete": MEMBER,
+    # What a server uses; without it, detaching such is for the service that runs the server.
+    "attachment:delete_used": SERVICE_FOR_MEMBER,
+    # It lets whoever has it read and write the volume.
+    "attachment:get_connection_info": MEMBER,
     "snapshot:list": READER,
     "snapshot:get": READER,
     "snapshot:create": MEMBER,
@@ -110,6 +126,8 @@ POLICY: dict[str, Rule] = {
     "identity:issue_token": EVERYONE,
     "identity:show_token": SIGNED_IN,
     "identity:show_other_token": SERVICE,
+    # With its token beside a user's, to say that it is itself who asks.
+    "identity:vouch": SERVICE,
     "identity:revoke_token": SIGNED_IN,
     "identity:revoke_other_token": ADMIN,
     "identity:show_catalog": SIGNED_IN,

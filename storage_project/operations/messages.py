@@ -9,6 +9,7 @@ class Code(StrEnum):
     """Why an operation did not succeed. Part of the API: `event_id` of a message ends with it."""
 
     NO_BACKEND = "no_backend"
+    NO_EXPORT = "no_export"
     BACKEND_FULL = "backend_full"
     BACKEND_FAILED = "backend_failed"
     BACKEND_SILENT = "backend_silent"
@@ -20,6 +21,7 @@ class Code(StrEnum):
 
 SENTENCES = {
     Code.NO_BACKEND: "The scheduler found no place for it.",
+    Code.NO_EXPORT: "No export of its backend can take it to this host.",
     Code.BACKEND_FULL: "The backend has no room for it.",
     Code.BACKEND_FAILED: "The backend could not do it.",
     Code.BACKEND_SILENT: "No worker of the backend took it in time. Ask the operator whether the "

@@ -94,6 +94,17 @@ class Run:
             yield
             self.step_done()
 
+    @contextmanager
+    def checkpoint(self) -> Iterator[None]:
+        """One transaction in the middle of a step; `Fenced` undoes it when the lease is lost."""
+        with transaction.atomic():
+            yield
+            still_ours = Operation.objects.filter(
+                pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
+            )
+            if not still_ours.update(updated_at=Now()):
+                raise Fenced
+
     def step_done(self) -> None:
         """Give the lease back with the step done: one statement, all that some steps need."""
         step = following(Step(self.operation.step))

@@ -6,6 +6,7 @@ from typing import Any
 
 from storage_project.operations.models import Operation
 from tests.operations.world import World
+from volumes.services.attachments import create_attachment, delete_attachment
 from volumes.services.snapshots import create_snapshot, delete_snapshot
 from volumes.services.volumes import delete_volume, extend_volume, revert_volume
 
@@ -78,5 +79,19 @@ SCENARIOS = {
         kind="snapshot.delete",
         prepare=World.snapshot,
         request=lambda world, snapshot: delete_snapshot(snapshot=snapshot, caller=world.caller),
+    ),
+    "attachment.connect": Scenario(
+        kind="attachment.connect",
+        prepare=World.volume,
+        request=lambda world, volume: create_attachment(
+            volume=volume, caller=world.caller, connector={"host": "somewhere"}
+        ),
+    ),
+    "attachment.delete": Scenario(
+        kind="attachment.delete",
+        prepare=World.attachment,
+        request=lambda world, attachment: delete_attachment(
+            attachment=attachment, caller=world.caller
+        ),
     ),
 }

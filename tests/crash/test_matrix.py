@@ -26,9 +26,11 @@ from tests.operations.world import World
 FILES = """
 [backends.one]
 driver = "file"
+exports = ["file"]
 path = "one"
 [backends.two]
 driver = "file"
+exports = ["file"]
 path = "two"
 """
 

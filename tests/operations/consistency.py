@@ -7,9 +7,12 @@ from django.db.models import Count, Q, QuerySet, Sum
 from storage_project.operations.flow import Flow
 from storage_project.operations.models import Message, Operation, Transition
 from storage_project.operations.states import ACTIVE, STEPS, Status, Step
+from volumes.attachment_state import status_by
 from volumes.backends import open_backend
-from volumes.models import Pool, QuotaUsage, Snapshot, Volume
+from volumes.exports import exports_of, open_export
+from volumes.models import Attachment, Pool, QuotaUsage, Snapshot, Volume
 from volumes.quota import expected_usage, growth_charges
+from volumes.states import BY_ATTACHMENTS
 
 
 def require_consistent() -> None:
@@ -18,6 +21,7 @@ def require_consistent() -> None:
         require_ended(operation)
     require_whole_histories()
     require_exact_backends()
+    require_exact_exports()
     require_always()
 
 
@@ -27,6 +31,7 @@ def require_always() -> None:
     require_exact_pools()
     require_exact_quotas()
     require_owned_storage()
+    require_volumes_by_attachments()
 
 
 def require_ended(operation: Operation) -> None:
@@ -58,8 +63,8 @@ def require_ended(operation: Operation) -> None:
 
 
 def require_whole_histories() -> None:
-    """Every volume and every snapshot has a whole history, also one that is gone."""
-    for model in (Volume, Snapshot):
+    """Everything with a status has a whole history, also what is gone."""
+    for model in (Volume, Snapshot, Attachment):
         for row in model.objects.all():
             assert _last_status(row.pk, row.flow) == row.status
         known = Transition.objects.filter(resource_type=model.flow.resource)
@@ -148,9 +153,43 @@ def require_exact_backends() -> None:
             assert taken.get(str(row.pk)) == (str(row.volume_id), row.size_gib), story_of(row)
 
 
-def story_of(row: Volume | Snapshot) -> str:
+def require_volumes_by_attachments() -> None:
+    """Each volume is what its attachments make it, unless something else is done with it."""
+    for volume in Volume.objects.prefetch_related("attachments"):
+        found = status_by({attachment.status for attachment in volume.attachments.all()})
+        assert volume.attach_status == found[1], story_of(volume)
+        if volume.status in BY_ATTACHMENTS:
+            assert volume.status == found[0], story_of(volume)
+
+
+def require_exact_exports() -> None:
+    """What is exported has a row that says so, and what is wanted is there.
+
+    Of one that could not be revoked nothing is certain.
+    """
+    exported = {
+        published.export_id
+        for backend in Pool.objects.values_list("backend", flat=True).distinct()
+        for name in exports_of(backend)
+        for published in open_export(name).list_exports()
+    }
+    listing = [name for name in _exports_in_use() if open_export(name).fences]
+    rows = Attachment.objects.filter(export__in=listing)
+    wanted = {str(row.pk) for row in rows.filter(wanted=True)}
+    uncertain = {str(row.pk) for row in rows.filter(status="error_detaching")}
+    assert exported - uncertain == wanted
+    for row in Attachment.objects.all():
+        assert (row.connection_info is not None) >= row.wanted, story_of(row)
+        assert row.status != "error_attaching" or not row.export, story_of(row)
+
+
+def _exports_in_use() -> set[str]:
+    return {*Attachment.objects.exclude(export="").values_list("export", flat=True)}
+
+
+def story_of(row: Volume | Snapshot | Attachment) -> str:
     """Everything that happened to it, for the failure of a test."""
-    lines = [f"{row.pk} {row.status} {row.size_gib} GiB"]
+    lines = [f"{row.flow.resource} {row.pk} {row.status}"]
     lines += map(str, Transition.objects.filter(resource_id=row.pk))
     for operation in Operation.objects.filter(resource_id=row.pk).order_by("created_at"):
         lines.append(f"{operation} {operation.status} {operation.error}")

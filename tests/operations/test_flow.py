@@ -14,12 +14,16 @@ from storage_project.operations.flow import (
 )
 from storage_project.operations.models import Transition
 from storage_project.operations.pipeline import pipelines
-from tests.factories import SnapshotFactory, VolumeFactory
+from tests.factories import AttachmentFactory, SnapshotFactory, VolumeFactory
 from tests.operations.threads import at_once
 from volumes.models import Volume
 
 # A new resource with a flow needs a way to make a row of it.
-FACTORIES = {"volume": VolumeFactory, "snapshot": SnapshotFactory}
+FACTORIES = {
+    "volume": VolumeFactory,
+    "snapshot": SnapshotFactory,
+    "attachment": AttachmentFactory,
+}
 FLOWS = {pipeline.model.flow.resource: pipeline.model.flow for pipeline in pipelines().values()}
 MOVES = [
     pytest.param(flow, move, id=f"{flow.resource}.{move}")

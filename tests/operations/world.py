@@ -1,10 +1,12 @@
 """What most tests of the engine start from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
-from volumes.models import Snapshot, Volume, VolumeType
+from volumes.models import Attachment, Snapshot, Volume, VolumeType
+from volumes.services.attachments import create_attachment
 from volumes.services.snapshots import create_snapshot
 from volumes.services.volumes import create_volume
 
@@ -36,3 +38,12 @@ class World:
         snapshot = create_snapshot(volume=self.volume(), caller=self.caller)
         self.engine.run()
         return Snapshot.objects.get(pk=snapshot.pk)
+
+    def attachment(self, **values: Any) -> Attachment:
+        """An attachment of a volume to a host, connected."""
+        volume = values.pop("volume", None) or self.volume()
+        attachment = create_attachment(
+            volume=volume, caller=self.caller, **{"connector": {"host": "somewhere"}} | values
+        )
+        self.engine.run()
+        return Attachment.objects.get(pk=attachment.pk)

@@ -9,6 +9,7 @@ from storage_project.api.versions import Microversion
 from storage_project.api.views import ResourceView
 from storage_project.operations.api.messages import MessageFilter
 from storage_project.operations.api.operations import OperationFilter
+from volumes.api.attachment_filter import AttachmentFilter
 from volumes.api.pools import PoolFilter
 from volumes.api.snapshot_filter import SnapshotFilter
 from volumes.api.volume_filter import VolumeFilter
@@ -17,6 +18,7 @@ from volumes.api.volume_types import TypeFilter
 FILTERS: dict[str, type[ListFilter]] = {
     "volume": VolumeFilter,
     "snapshot": SnapshotFilter,
+    "attachment": AttachmentFilter,
     "volume_type": TypeFilter,
     "message": MessageFilter,
     "operation": OperationFilter,

@@ -9,6 +9,7 @@ from storage_project.api.bodies import Body
 from storage_project.api.input_fields import BooleanLike, Choice, IdField, IntegerLike
 from storage_project.api.requests import ResourceRequest
 from volumes import selectors
+from volumes.api.connection_actions import CONNECTION_ACTIONS
 from volumes.models import Volume
 from volumes.services import volumes as services
 from volumes.states import STATUSES
@@ -105,6 +106,7 @@ class VolumeActions(ActionView):
             body=ResetStatus,
         ),
         Action("os-force_delete", handler=force_delete, policy="volume:force_delete"),
+        *CONNECTION_ACTIONS,
     )
 
     def get_target(self, request: ResourceRequest, **kwargs: Any) -> Volume:

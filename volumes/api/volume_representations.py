@@ -8,6 +8,7 @@ from rest_framework import serializers
 from storage_project.api.gates import admin_only, named, since
 from storage_project.api.representation import BooleanText, LinksField, Representation
 from storage_project.operations.api.links import OperatedRepresentation
+from volumes.api.attachment_representations import VolumeAttachmentRepresentation
 from volumes.models import Volume
 
 
@@ -66,9 +67,13 @@ class VolumeRepresentation(OperatedRepresentation, VolumeNameRepresentation):
         metadata: dict[str, str] = volume.metadata
         return metadata | {"readonly": "True"} if volume.readonly else metadata
 
-    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    @extend_schema_field(VolumeAttachmentRepresentation(many=True))
     def get_attachments(self, volume: Volume) -> list[dict[str, Any]]:
-        return []
+        """Those that are in use. Most volumes have none, and are asked nothing."""
+        if volume.attach_status != "attached":
+            return []
+        attached = (each for each in volume.attachments.all() if each.status == "attached")
+        return VolumeAttachmentRepresentation.render_many(attached, self.request)
 
     # What clients read from every volume, and what is the same for all of ours.
 

@@ -1,4 +1,4 @@
-"""A volume's or a snapshot's row as services take hold of it."""
+"""A volume's, a snapshot's or an attachment's row as services take hold of it."""
 
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from storage_project.api.faults import NotFound
 from storage_project.operations.flow import StateConflict
-from volumes.models import Snapshot, Volume
+from volumes.models import Attachment, Snapshot, Volume
 
-Row = TypeVar("Row", bound=Volume | Snapshot)
+Row = TypeVar("Row", bound=Volume | Snapshot | Attachment)
 
 
 def lock_row(row: Row) -> Row:
@@ -45,11 +45,25 @@ def require_copyable(volume: Volume) -> None:
         )
 
 
-def missing(row: Volume | Snapshot) -> NotFound:
+def require_not_copied(volume: Volume) -> None:
+    """The same from the other side: nobody begins to write to a volume while it is copied so."""
+    if volume.pool is None or volume.pool.capabilities.get("snapshots_in_use") is not False:
+        return
+    snapshots = volume.snapshots.filter(status="creating")
+    copies = Volume.objects.filter(source_volume_id=volume.pk, status="creating")
+    if snapshots.exists() or copies.exists():
+        raise refuse(
+            volume,
+            f"Volume {volume.pk} is being copied, and its backend can only copy a volume at rest; "
+            f"try again later.",
+        )
+
+
+def missing(row: Volume | Snapshot | Attachment) -> NotFound:
     """It has been deleted meanwhile."""
     return NotFound(row.flow.resource.capitalize(), row.pk)
 
 
-def refuse(row: Volume | Snapshot, sentence: str) -> StateConflict:
+def refuse(row: Volume | Snapshot | Attachment, sentence: str) -> StateConflict:
     """What it is now does not allow it; with the code that its flow gives to refusals."""
     return StateConflict(sentence, row.flow.refusal_code)

@@ -15,11 +15,13 @@ from storage_project.operations.models import Operation
 from storage_project.operations.services import active_operations, open_operation
 from volumes import quota
 from volumes.models import Service, Snapshot, Volume, VolumeType
-from volumes.removal import remove_row
+from volumes.removal import remove_attachment_rows, remove_row
 from volumes.services.rows import change_row, lock_row, refuse, require_copyable
 from volumes.states import STATUSES
 
 DETACHED = Q(attach_status="detached")
+# Reserved for somebody who has not connected it yet.
+UNCONNECTED = Q(attach_status__in=("detached", "reserved"))
 NOT_MIGRATING = Q(migration_status__isnull=True)
 
 
@@ -163,7 +165,7 @@ def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False
         operation = _open_delete(volume, caller, snapshots)
         _advance_to_deleting(snapshots, "force_delete", operation)
         if volume.status != "deleting":
-            advance(volume, "force_delete", operation=operation, where=DETACHED & NOT_MIGRATING)
+            advance(volume, "force_delete", operation=operation, where=UNCONNECTED & NOT_MIGRATING)
         # After the volume, as the commits of steps do: else the two could wait for each other.
         active_operations(volume.pk, *(snapshot.pk for snapshot in snapshots)).exclude(
             kind__in=("volume.delete", "snapshot.delete")
@@ -280,7 +282,10 @@ def reset_status(
     migration_status: str | None = None,
     caller: Caller,
 ) -> None:
-    """An admin's repair of the database: set what is given, whatever it was, and leave a trace."""
+    """An admin's repair of the database: set what is given, whatever it was, and leave a trace.
+
+    A volume that is called detached has no attachments any more; what they had exported is revoked.
+    """
     if status is not None and status not in STATUSES:
         raise BadRequest(f"status: must be one of {', '.join(sorted(STATUSES))}.")
     changes: dict[str, str | None] = {}
@@ -292,6 +297,8 @@ def reset_status(
         changes["migration_status"] = None if migration_status == "none" else migration_status
     with transaction.atomic():
         was = lock_row(volume).status
+        if attach_status == "detached":
+            remove_attachment_rows(volume)
         Volume.objects.filter(pk=volume.pk).update(updated_at=Now(), **changes)
         for name, value in changes.items():
             setattr(volume, name, value)

@@ -1,0 +1,28 @@
+"""Whether a volume may be taken away from a client that does not let it go by itself."""
+
+from drivers.errors import ConfigurationError
+from volumes.exports import open_export
+from volumes.models import Attachment
+
+# From its connection to the end of its detachment a server may read and write the volume.
+USED = ("attaching", "attached", "detaching")
+
+
+def used_by_server(attachment: Attachment) -> bool:
+    """Whether the attachment is a server's, which may be using it."""
+    return attachment.server_id is not None and attachment.status in USED
+
+
+def held_by_server(attachment: Attachment) -> bool:
+    """Whether a server has the volume, as far as can be known."""
+    return used_by_server(attachment)
+
+
+def cuts_off(attachment: Attachment) -> bool:
+    """Whether its export, once revoked, reaches nobody any more, also who has it open."""
+    if not attachment.export:
+        return False
+    try:
+        return open_export(attachment.export).fences
+    except ConfigurationError:
+        return False  # this machine does not know it, so it promises nothing
