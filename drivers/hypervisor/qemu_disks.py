@@ -78,6 +78,13 @@ def plug_in(qmp: Qmp, serial: str, connection_info: Mapping[str, JSON], *, read_
         _forget(qmp, serial)
         if "PCI: no slot" in error.desc or "already occupied" in error.desc:
             raise no_slot() from error
+        if " lock" in error.desc:
+            raise DriverError(
+                "The volume is open elsewhere, for another server perhaps.",
+                code=Reason.busy,
+                retryable=True,
+                detail=str(error),
+            ) from error
         raise DriverError(
             "The server does not take another disk.", code=Reason.failed, detail=str(error)
         ) from error
@@ -205,7 +212,11 @@ def _ask_for(qmp: Qmp, device_id: str) -> None:
 
 
 def _forget(qmp: Qmp, serial: str) -> bool:
-    """Close the volume of a disk without a device; False while QEMU still has work with it."""
+    """Close the volume of a disk without a device; False while QEMU still has work with it.
+
+    QEMU makes durable what was written. When an export is away, it waits for it with the guest
+    stopped, as long as the guest's own writes would wait.
+    """
     try:
         if serial in _node_serials(qmp):
             qmp.execute("blockdev-del", {"node-name": NODE + serial})

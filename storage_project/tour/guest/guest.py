@@ -16,7 +16,6 @@ from storage_project.tour.guest.images import QEMU, Images
 
 MEMORY_MIB = 96
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 10
 POLL_S = 0.02
 SLOTS = 4  # of a machine that needs them made in advance
 
@@ -86,12 +85,8 @@ def started(line: Sequence[str], monitor: Path, folder: Path) -> Iterator[Guest]
         with Agent(folder / "console") as agent:
             yield Guest(agent, monitor, control, process)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # asked kindly, it would wait for exports that are no more
+        process.wait()
         monitor.unlink(missing_ok=True)
 
 
