@@ -1,5 +1,6 @@
 """What every export driver refuses, in the same words."""
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,13 @@ from drivers.errors import DriverError, Reason
 from drivers.export.base import Export, ExportDriver
 from drivers.volume.checks import missing, require_uuid
 from drivers.volume.os_errors import translated_os_errors
+
+HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+
+
+def is_host_name(name: str) -> bool:
+    """Whether a name may be a folder's, and a part of what daemons are told."""
+    return HOST_NAME.fullmatch(name) is not None
 
 
 def require_taken(driver: ExportDriver, export: Export) -> None:

@@ -9,13 +9,12 @@ import logging
 import os
 import resource
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 LOG = "log"
 LOCK = "lock"
-STOP_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +30,24 @@ class Daemons:
         folder: Path,
         command: Sequence[str],
         *,
-        umask: int,
         environment: Mapping[str, str] | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start the program of a folder, where it then is, unless it runs."""
+        """Start the program of a folder, where it then is, unless it runs.
+
+        Whatever `before` raises keeps it from being started.
+        """
         if self.runs(folder):
             return
         with _lock_to_inherit(folder) as lock, (folder / LOG).open("wb") as log:
             if lock is None:
                 return  # one that another supervisor started has not died yet
+            before()
             self._running[folder] = daemon = subprocess.Popen(  # noqa: S603 - our own words
                 ["setpriv", "--pdeathsig", "KILL", *command],  # noqa: S607 - as found in PATH
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
-                umask=umask,
+                umask=0o177,
                 pass_fds=[lock],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -68,13 +71,9 @@ class Daemons:
 
     def stop(self, folder: Path) -> None:
         """End the program of a folder; one that does not run has ended."""
-        daemon = self._running.pop(folder, None)
-        if daemon is None:
-            return
-        daemon.terminate()
-        try:
-            daemon.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+        if (daemon := self._running.pop(folder, None)) is not None:
+            # Nothing is lost: what it was given to write is with the kernel. And tgtd would not
+            # listen to less while it has targets.
             daemon.kill()
             daemon.wait()
 

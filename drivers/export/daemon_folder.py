@@ -1,7 +1,4 @@
-"""The folder of one attaching host: where its daemon lives. That it is there is the wish for one.
-
-    <home>/exports/<name>/<host>/nbd    the socket that servers connect to
-    <home>/exports/<name>/<host>/qmp    the socket that the daemon is told on
+"""The folder that a daemon lives in. That it is there is the wish for one.
 
 Who changes what the daemon exports, or the folder itself, holds the folder's lock.
 """
@@ -18,27 +15,33 @@ from drivers.errors import DriverError, Reason
 
 RETRY_S = 0.01
 
+# What the kernel allows for the name of a unix socket.
+SOCKET_PATH_BYTES = 107
 
-class HostFolder:
-    """One host's folder, whether it is there or not."""
+
+def fits_socket(path: Path) -> bool:
+    """Whether a unix socket can have this name."""
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES
+
+
+class DaemonFolder:
+    """One daemon's folder, whether it is there or not."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.host = path.name
-        self.nbd = path / "nbd"
-        self.qmp = path / "qmp"
+
+    def make(self) -> None:
+        """Wish for the daemon."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @contextmanager
-    def made_and_locked(self, *, group_id: int, wait_s: float) -> Iterator[None]:
+    def made_and_locked(self, *, wait_s: float) -> Iterator[None]:
         """Make the folder where it is missing, and hold its lock. Raises `busy`."""
         deadline = time.monotonic() + wait_s
         while True:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.make()
             with self._locked(deadline) as is_there:
                 if is_there:
-                    if group_id >= 0:
-                        os.chown(self.path, -1, group_id)
-                        self.path.chmod(0o710)
                     yield
                     return
 
@@ -60,18 +63,7 @@ class HostFolder:
             yield False
             return
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() > deadline:
-                        raise DriverError(
-                            "The exports to the same host are being changed.",
-                            code=Reason.busy,
-                            retryable=True,
-                        ) from error
-                time.sleep(RETRY_S)
+            _lock(descriptor, deadline)
             yield self._is(descriptor)
         finally:
             os.close(descriptor)
@@ -82,3 +74,17 @@ class HostFolder:
             return os.path.samestat(os.fstat(descriptor), self.path.stat())
         except FileNotFoundError:
             return False
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise DriverError(
+                    "Other exports of the same daemon are being changed.",
+                    code=Reason.busy,
+                    retryable=True,
+                ) from error
+        time.sleep(RETRY_S)
