@@ -1,6 +1,6 @@
 """`make bench`: everything that is measured, each part on fresh real processes, in one run.
 
-python -m tests.benchmarks [pipelines | http | memory]
+python -m tests.benchmarks [pipelines | http | memory | exports]
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import django
 
-from tests.benchmarks import memory
+from tests.benchmarks import exports, memory
 from tests.benchmarks.report import Report
 from tests.postgres import PostgresServer
 from tests.stack import Stack, file_backends
 
-PARTS = ("pipelines", "http", "memory")
+PARTS = ("pipelines", "http", "memory", "exports")
 MEMORY_BACKEND = '\n[backends.memory]\ndriver = "memory"\ncapacity_gib = 1000000\n'
 CONFIGURATION = file_backends("fast", max_over_subscription_ratio=1e6) + MEMORY_BACKEND
 
@@ -31,6 +31,8 @@ def main(wanted: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="khoi-bench-") as folder:
             if part == "memory":
                 memory.measure(Path(folder), report)
+            elif part == "exports":
+                exports.measure(Path(folder), report)
             else:
                 measure_on_stack(part, Path(folder), report)
     if report.missed:

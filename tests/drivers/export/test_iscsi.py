@@ -15,12 +15,7 @@ from drivers.options import read_options
 from tests.contracts.export_driver import HOSTS, DaemonExportContract, daemons_below, tended
 from tests.drivers.export.clients import qemu_io
 from tests.drivers.volume.disks import lack
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.stack import free_port
 
 
 def iscsi_export(home: Path, **options: str | int) -> IscsiExport:
