@@ -149,8 +149,6 @@ PIPELINES = [
 ]
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))
-# How long a request whose answer needs the outcome of its operation waits for that.
-OPERATION_WAIT_S = float(os.environ.get("STORAGE_OPERATION_WAIT_S", "5"))
 # How long ended operations, and with them the history of what they did, can be looked up.
 OPERATION_RETENTION_DAYS = int(os.environ.get("STORAGE_OPERATION_RETENTION_DAYS", "90"))
 

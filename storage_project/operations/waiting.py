@@ -3,11 +3,12 @@
 from time import monotonic, sleep
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from storage_project.operations.models import Operation
 
+# Longer than anything that is done at once takes, and shorter than clients wait for an answer.
+PATIENCE_S = 5.0
 LOOK_EVERY_S = 0.02
 
 
@@ -17,7 +18,7 @@ def wait_for_latest(kind: str, resource_id: UUID) -> Operation | None:
     None when it takes longer; the operation goes on all the same. None at once inside a
     transaction: what was asked for there begins only after it.
     """
-    give_up_at = monotonic() + settings.OPERATION_WAIT_S
+    give_up_at = monotonic() + PATIENCE_S
     latest = Operation.objects.filter(kind=kind, resource_id=resource_id).order_by("-created_at")
     while not transaction.get_connection().in_atomic_block:
         operation = latest.first()

@@ -11,6 +11,7 @@ from tests.browser.conftest import PASSWORD
 from tests.browser.window import Window
 from tests.operations.engine import Engine
 from volumes.models import Volume
+from volumes.services.attachments import create_attachment
 from volumes.services.quotas import set_limits
 from volumes.services.snapshots import create_snapshot
 from volumes.services.types import ensure_default_type
@@ -19,6 +20,7 @@ from volumes.services.volumes import create_volume
 LISTS = {
     "/admin/volumes/volume/": "Volumes",
     "/admin/volumes/snapshot/": "Snapshots",
+    "/admin/volumes/attachment/": "Attachments",
     "/admin/volumes/volumetype/": "Volume types",
     "/admin/volumes/service/": "Services",
     "/admin/volumes/pool/": "Pools",
@@ -40,6 +42,7 @@ def volume(storage: object, project: Project, caller: Caller) -> Volume:
     Engine().run()
     create_snapshot(volume=Volume.objects.get(pk=made.pk), caller=caller, name="before")
     Engine().run()
+    create_attachment(volume=Volume.objects.get(pk=made.pk), caller=caller)
     return made
 
 
@@ -50,6 +53,7 @@ def pages_of(volume: Volume) -> list[str]:
         *LISTS,
         f"/admin/volumes/volume/{volume.pk}/change/",
         f"/admin/volumes/snapshot/{volume.snapshots.get().pk}/change/",
+        f"/admin/volumes/attachment/{volume.attachments.get().pk}/change/",
         f"/admin/operations/operation/{operation.pk}/change/",
         f"/admin/volumes/volumetype/{volume.volume_type_id}/change/",
         "/admin/volumes/quotalimit/add/",

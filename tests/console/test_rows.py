@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from storage_project.operations.models import Operation, Transition
 from tests.factories import (
+    AttachmentFactory,
     MessageFactory,
     OperationFactory,
     PoolFactory,
@@ -46,6 +47,7 @@ def make_limit() -> QuotaLimit:
 ENGINE_ROWS: dict[str, Callable[[], Model]] = {
     "volumes/volume": lambda: VolumeFactory(project_id=ProjectFactory().pk),
     "volumes/snapshot": lambda: SnapshotFactory(project_id=ProjectFactory().pk),
+    "volumes/attachment": lambda: AttachmentFactory(project_id=ProjectFactory().pk),
     "volumes/service": ServiceFactory,
     "volumes/pool": PoolFactory,
     "volumes/quotausage": make_usage,
@@ -109,3 +111,23 @@ def test_the_page_of_a_volume_leads_to_its_snapshots(console: Client) -> None:
     listed = console.get(address).content.decode()
     assert "mine" in listed
     assert "other" not in listed
+
+
+def test_the_page_of_a_volume_leads_to_its_attachments(console: Client) -> None:
+    mine, other = AttachmentFactory(), AttachmentFactory()
+    page = console.get(f"/admin/volumes/volume/{mine.volume_id}/change/").content.decode()
+    assert f"/admin/volumes/attachment/{mine.pk}/change/" in page
+    address = f"/admin/volumes/attachment/?volume__id__exact={mine.volume_id}"
+    assert address in page
+    listed = console.get(address).content.decode()
+    assert str(mine.pk) in listed
+    assert str(other.pk) not in listed
+
+
+def test_what_is_sealed_in_an_attachment_is_not_shown(console: Client) -> None:
+    info = {"driver_volume_type": "iscsi", "data": {"auth_password": "open sesame"}}
+    row = AttachmentFactory(secret="open sesame", connection_info=info)
+    for page in ("", f"{row.pk}/change/"):
+        shown = console.get(f"/admin/volumes/attachment/{page}").content.decode()
+        assert str(row.pk) in shown
+        assert "sesame" not in shown

@@ -24,7 +24,7 @@ from storage_project.supervisor import services
 from tests.docs.tables import read_table, words
 from tests.endpoints import list_calls
 from volumes import pools, presence, quota
-from volumes.states import SNAPSHOT, VOLUME
+from volumes.states import ATTACHMENT, SNAPSHOT, VOLUME
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -106,7 +106,14 @@ def test_how_long_things_take():
     assert {name.strip("`"): cells[0] for name, cells in table.items()} == TIMES
 
 
-@pytest.mark.parametrize(("heading", "flow"), [("move", VOLUME), ("move of a snapshot", SNAPSHOT)])
+@pytest.mark.parametrize(
+    ("heading", "flow"),
+    [
+        ("move", VOLUME),
+        ("move of a snapshot", SNAPSHOT),
+        ("move of an attachment", ATTACHMENT),
+    ],
+)
 def test_every_move(heading: str, flow: Flow):
     moves = {
         name: (statuses_in(cells[0], flow), statuses_in(cells[1], flow))

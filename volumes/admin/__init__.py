@@ -1,3 +1,4 @@
-"""The console's pages of block storage: volumes, snapshots, types, where they are, quotas."""
+"""The console's pages of block storage: volumes, snapshots, attachments, types, where they are,
+quotas."""
 
-from volumes.admin import places, quotas, snapshots, types, volumes  # noqa: F401
+from volumes.admin import attachments, places, quotas, snapshots, types, volumes  # noqa: F401

@@ -24,9 +24,9 @@ from storage_project.console.projects import ProjectFilter
 from storage_project.identity.caller import Caller
 from storage_project.operations.admin.story import SHOWN, ResourceRows
 from volumes.admin.places import PoolFilter
-from volumes.models import Pool, Snapshot, Volume
+from volumes.models import Attachment, Pool, Snapshot, Volume
 from volumes.services.volumes import delete_volume, force_delete_volume, reset_status
-from volumes.states import DELETABLE, SNAPSHOT, STATUSES, VOLUME
+from volumes.states import ATTACHMENT, BY_ATTACHMENTS, DELETABLE, SNAPSHOT, STATUSES, VOLUME
 
 
 class StatusFilter(WordFilter):
@@ -38,7 +38,7 @@ class StatusFilter(WordFilter):
         "moving": [*VOLUME.transitional],
         "in error": [status for status in STATUSES if status.startswith("error")],
     }
-    settled: ClassVar[tuple[str, ...]] = ("available", "in-use", "reserved", "maintenance")
+    settled: ClassVar[tuple[str, ...]] = (*BY_ATTACHMENTS, "maintenance")
 
     def words(self) -> list[str]:
         known = [*self.groups, *self.settled]
@@ -109,6 +109,25 @@ def snapshots_of(volume: Volume) -> dict[str, Any]:
             for snapshot in snapshots
         ],
         "snapshots_url": list_url(Snapshot, volume__id__exact=str(volume.pk)),
+    }
+
+
+def attachments_of(volume: Volume) -> dict[str, Any]:
+    """The latest attachments of a volume for its page, and where the rest is."""
+    attachments = volume.attachments.order_by("-created_at", "-id")[:SHOWN]
+    return {
+        "attachments": [
+            {
+                "link": row_link(Attachment, attachment.pk, attachment),
+                "state": badge(
+                    attachment.status, tone_of(attachment.status, ATTACHMENT.transitional)
+                ),
+                "client": attachment.server_id or attachment.host_name or NOTHING,
+                "created": moment(attachment.created_at),
+            }
+            for attachment in attachments
+        ],
+        "attachments_url": list_url(Attachment, volume__id__exact=str(volume.pk)),
     }
 
 
@@ -194,5 +213,5 @@ class VolumeAdmin(ResourceRows):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context |= snapshots_of(obj)
+        context |= snapshots_of(obj) | attachments_of(obj)
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -372,11 +372,12 @@ class TestList:
     def test_the_number_of_queries_is_constant(
         self, admin: Account, member: Account, django_assert_num_queries: Any
     ) -> None:
-        """One for the token, one for the rows, three for all their types, pools and services."""
+        """One for the token, one for the rows, four for all their types, pools, services and
+        attachments."""
         for _ in range(20):
             make(member)
         for limit in (2, 20):
-            with django_assert_num_queries(5):
+            with django_assert_num_queries(6):
                 response = admin.client().get(f"/v3/volumes/detail?all_tenants=1&limit={limit}")
             assert len(response.json()["volumes"]) == limit
 
