@@ -10,7 +10,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 LOG = "log"
@@ -39,10 +39,12 @@ class Daemons:
         """
         if self.runs(folder):
             return
-        with _lock_to_inherit(folder) as lock, (folder / LOG).open("wb") as log:
+        with ExitStack() as stack:
+            lock = stack.enter_context(_lock_to_inherit(folder))
             if lock is None:
                 return  # one that another supervisor started has not died yet
             before()
+            log = stack.enter_context((folder / LOG).open("wb"))
             self._running[folder] = daemon = subprocess.Popen(  # noqa: S603 - our own words
                 ["setpriv", "--pdeathsig", "KILL", *command],  # noqa: S607 - as found in PATH
                 cwd=folder,
@@ -87,12 +89,17 @@ def _lock_to_inherit(folder: Path) -> Iterator[int | None]:
     """A descriptor whose lock is held until the last process that has it is gone; None if taken."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield descriptor
-    except BlockingIOError:
-        yield None
+        yield descriptor if _takes_lock(descriptor) else None
     finally:
         os.close(descriptor)
+
+
+def _takes_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _last_words(folder: Path) -> str:

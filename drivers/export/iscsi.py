@@ -30,7 +30,7 @@ FOLDER = "tgtd"
 CONTROL = "control"  # to which tgtd adds the number of its control port, 0
 UNIT = 1
 THREADS = 4  # of each disk; tgtd's own default of 16 makes thousands of them
-INITIATOR_NAME = re.compile(r"(iqn|eui|naa)\.[A-Za-z0-9.:-]{1,219}")
+INITIATOR_NAME = re.compile(r"(iqn|eui|naa)\.[A-Za-z0-9.:_-]{1,219}")
 
 
 class IscsiExport(SupervisedExport[Tgt]):
@@ -103,6 +103,7 @@ class IscsiExport(SupervisedExport[Tgt]):
             target_portal=self.portal,
             target_iqn=iqn,
             target_lun=UNIT,
+            initiator_name=export.connector.initiator,  # for clients that can choose theirs: QEMU
             auth_method="CHAP",
             auth_username=user,
             auth_password=export.secret,

@@ -83,6 +83,8 @@ def _iscsi(data: Data) -> Node:
         "target": str(data["target_iqn"]),
         "lun": int(str(data["target_lun"])),
     }
+    if initiator := data.get("initiator_name"):
+        node["initiator-name"] = str(initiator)
     if user := data.get("auth_username"):
         node["user"] = str(user)
     return node

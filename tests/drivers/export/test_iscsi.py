@@ -43,7 +43,7 @@ class TestIscsiExport(DaemonExportContract):
             "portal": data["target_portal"],
             "target": data["target_iqn"],
             "lun": data["target_lun"],
-            "initiator-name": export.connector.initiator,
+            "initiator-name": data["initiator_name"],
             "user": data["auth_username"],
             "password": data["auth_password"],
             **changes,
