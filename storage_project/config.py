@@ -12,6 +12,7 @@ exports = ["file", "nbd"]           # how its volumes reach servers; the first t
 
 [exports.nbd]                       # only where an export is to be other than it is by itself
 driver = "nbd"                      # by default, as the table is called
+host = ""                           # the host that may attach; by default this one, "" is any
 
 [hypervisors.local]
 driver = "qemu"
@@ -170,6 +171,9 @@ def _export(name: str, table: Mapping[str, Any]) -> ExportProtocol:
     own, options = _split({"driver": name, **table}, ExportTable)
     checked = read_options(ExportTable, own, where=where)
     driver_class: type[ExportDriver] = _driver("export", checked.driver, where)
+    if "host" in {each.name for each in fields(driver_class.Options)}:
+        # A path of this machine says nothing to another, unless the operator knows better.
+        options = {"host": settings.STORAGE_HOST, **options}
     return ExportProtocol(
         name=name,
         driver_class=driver_class,

@@ -146,6 +146,8 @@ PIPELINES = [
     "volumes.pipelines.delete_snapshot",
     "volumes.pipelines.connect",
     "volumes.pipelines.disconnect",
+    "volumes.pipelines.attach",
+    "volumes.pipelines.detach",
 ]
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))

@@ -13,6 +13,7 @@ resources = [
 urlpatterns = [
     path("", include("storage_project.api.urls")),
     path("", include("storage_project.identity.urls")),
+    path("", include("volumes.compute.urls")),
     path("admin/", admin.site.urls),
     # Both forms, with and without the project; the names of resources win over those of projects.
     path("v3/", include(resources)),

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
+from drivers.hypervisor.base import ServerStatus
 from storage_project.operations.flow import Flow
 from storage_project.sealing import SealedField
 from volumes.states import (
@@ -241,6 +242,7 @@ class Attachment(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["server_id"], name="attachment_server"),
             models.Index(fields=["project_id", "-created_at", "-id"], name="attachment_project"),
             models.Index(fields=["-created_at", "-id"], name="attachment_newest"),
             models.Index(fields=["export"], condition=Q(wanted=True), name="attachment_wanted"),
@@ -254,6 +256,34 @@ class Attachment(models.Model):
         """The host that the volume is attached to, by its own word."""
         name: str | None = (self.connector or {}).get("host")
         return name
+
+
+class Server(models.Model):
+    """A virtual machine, as the hypervisor of its host reports it; nothing else makes one.
+
+    Its project is the hypervisor's when it is first seen. From then on it is what this row says.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    project_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    status = models.CharField(max_length=16, choices=[(each, each) for each in ServerStatus])
+    host = models.CharField(max_length=255)
+    hypervisor = models.CharField(max_length=255, help_text="its name in the configuration")
+    vcpus = models.IntegerField(default=0)
+    memory_mib = models.IntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    reported_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="server_project"),
+            models.Index(fields=["-created_at", "-id"], name="server_newest"),
+            models.Index(fields=["host", "hypervisor"], name="server_hypervisor"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class QuotaUsage(models.Model):

@@ -1,6 +1,7 @@
-"""What a worker tells about itself while it lives: its heartbeat, and how its backends stand.
+"""What a worker tells about itself while it lives: its heartbeat, how its backends stand, and which
+servers its hypervisors have.
 
-Two threads in the worker's main process, so that a backend whose driver hangs stops being reported
+Threads in the worker's main process, so that a backend whose driver hangs stops being reported
 without its neighbours' heartbeats stopping too.
 """
 
@@ -18,10 +19,12 @@ from drivers.errors import ConfigurationError, DriverError
 from storage_project.config import DEFAULT_AVAILABILITY_ZONE, configuration
 from storage_project.operations.states import CONTROL_QUEUE
 from volumes.backends import BINARY, host_of, open_backend, report_backend
+from volumes.hypervisors import compute_queue, report_hypervisor
 from volumes.pools import beat
 
 BEAT_EVERY_S = 10.0
 REPORT_EVERY_S = 20.0
+LOOK_AT_SERVERS_EVERY_S = 3.0
 SCHEDULER_BINARY = "cinder-scheduler"
 
 log = structlog.get_logger(__name__)
@@ -47,6 +50,9 @@ def start_telling(sender: Any, **_: Any) -> None:
     for name in backends:
         _start(partial(_beat_backend, name))
         _start(_reporter(name), every_s=REPORT_EVERY_S)
+    if compute_queue(settings.STORAGE_HOST) in queues:
+        for name in configuration().hypervisors:
+            _start(partial(report_hypervisor, name), every_s=LOOK_AT_SERVERS_EVERY_S)
 
 
 @signals.worker_shutdown.connect
@@ -81,9 +87,7 @@ def _repeat(act: Callable[[], object], every_s: float) -> None:
         try:
             act()
         except DriverError as error:
-            log.warning(
-                "the backend cannot tell how it stands", error=error.sentence, detail=error.detail
-            )
+            log.warning("it cannot tell how it stands", error=error.sentence, detail=error.detail)
         except (DatabaseError, InterfaceError) as error:
             log.warning("the database is away", error=str(error))
         if stopping.wait(every_s):

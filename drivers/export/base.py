@@ -103,11 +103,12 @@ class ExportDriver(ABC):
         Called after `VolumeDriver.extend_volume`. Raises `unsupported` unless `extends_in_use`.
         """
 
-    def tend(self, hosts: Collection[str]) -> None:  # noqa: B027 - most have no daemons
+    def tend(self, hosts: Collection[str]) -> bool:
         """Start what should run and does not, for exports to these hosts; called all the time.
 
-        A daemon that has died is started again, empty: the caller publishes what is wanted.
+        True when it has started a daemon: that is empty, and the caller publishes what is wanted.
         """
+        return False
 
     def close(self) -> None:  # noqa: B027 - most have no daemons
         """Stop the daemons that `tend` of this very object started."""

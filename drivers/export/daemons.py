@@ -32,17 +32,17 @@ class Daemons:
         *,
         environment: Mapping[str, str] | None = None,
         before: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Start the program of a folder, where it then is, unless it runs.
+    ) -> bool:
+        """Start the program of a folder, where it then is, unless it runs; True if it did.
 
         Whatever `before` raises keeps it from being started.
         """
         if self.runs(folder):
-            return
+            return False
         with ExitStack() as stack:
             lock = stack.enter_context(_lock_to_inherit(folder))
             if lock is None:
-                return  # one that another supervisor started has not died yet
+                return False  # one that another supervisor started has not died yet
             before()
             log = stack.enter_context((folder / LOG).open("wb"))
             self._running[folder] = daemon = subprocess.Popen(  # noqa: S603 - our own words
@@ -59,6 +59,7 @@ class Daemons:
         # It opens a file for every export and every client.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (most, most))
+        return True
 
     def runs(self, folder: Path) -> bool:
         """Whether the program of a folder is alive; one that is not is forgotten."""

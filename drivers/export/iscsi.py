@@ -153,8 +153,8 @@ class IscsiExport(SupervisedExport[Tgt]):
         with _translated_tgt_errors():
             return [self._export_id(target) for target in client.targets()]
 
-    def keep(self, folder: DaemonFolder) -> None:
-        self._daemons.keep(
+    def keep(self, folder: DaemonFolder) -> bool:
+        return self._daemons.keep(
             folder.path,
             ["tgtd", "--foreground", "-t", str(THREADS), "--iscsi", f"portal={self.portal}"],
             environment={"TGT_IPC_SOCKET": str(folder.path / CONTROL)},

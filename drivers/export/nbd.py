@@ -134,7 +134,7 @@ class NbdExport(SupervisedExport[Qmp]):
     def export_ids(self, client: Qmp) -> Collection[str]:
         return storage_daemon.list_exports(client)
 
-    def keep(self, folder: DaemonFolder) -> None:
+    def keep(self, folder: DaemonFolder) -> bool:
         # Names without a path: QEMU would take a comma in it for the end of the option.
         command = [
             "qemu-storage-daemon",
@@ -142,7 +142,7 @@ class NbdExport(SupervisedExport[Qmp]):
             *("--monitor", "chardev=qmp"),
             *("--nbd-server", f"addr.type=unix,addr.path={SOCKET},max-connections=0"),
         ]
-        self._daemons.keep(folder.path, command)
+        return self._daemons.keep(folder.path, command)
 
     # Names and rights
 

@@ -49,17 +49,19 @@ class SupervisedExport(ExportDriver, Generic[ClientT]):
         """What a daemon exports."""
 
     @abstractmethod
-    def keep(self, folder: DaemonFolder) -> None:
-        """Start the daemon of a folder unless it runs."""
+    def keep(self, folder: DaemonFolder) -> bool:
+        """Start the daemon of a folder unless it runs; True if it did."""
 
     @translated_os_errors()
-    def tend(self, hosts: Collection[str]) -> None:
+    def tend(self, hosts: Collection[str]) -> bool:
         wanted = {folder.path for host in hosts if (folder := self.folder_for(host)) is not None}
         for path in wanted:
             DaemonFolder(path).make()  # without its lock, whose holder may be waiting for us
+        has_started = False
         for folder in self.folders():
             if folder.path in wanted or not self._is_reaped(folder):
-                self.keep(folder)
+                has_started |= self.keep(folder)
+        return has_started
 
     def close(self) -> None:
         self._daemons.stop_all()

@@ -54,6 +54,8 @@ class HypervisorDriver(ABC):
     """The hypervisor of this machine. Several processes may use it at once."""
 
     Options: ClassVar[type[Any]]  # the dataclass of `[hypervisors.<name>]`; see `drivers.options`
+    # Whether its servers live in the memory of the process that asks, which threads then share.
+    in_process: ClassVar[bool] = False
 
     def __init__(self, options: Any, *, name: str, home: Path) -> None:
         """Remember, touch nothing. Relative paths start at `home`."""

@@ -65,6 +65,8 @@ class SimulatedServer:
 class MemoryHypervisor(HypervisorDriver):
     """Simulated servers. They run from the start, and attach and release disks at once."""
 
+    in_process = True
+
     @dataclass(frozen=True, kw_only=True)
     class Options(FaultOptions):
         servers: Annotated[list[str], Option("the names of the simulated servers")]

@@ -54,6 +54,8 @@ from drivers.volume.raw_file import RawFileReader, RawFileWriter
 class FileDriver(VolumeDriver):
     """One folder that holds volumes. Its only pool is called as the backend is."""
 
+    default_exports = ("file",)
+
     @dataclass(frozen=True, kw_only=True)
     class Options:
         path: Annotated[Path, Option("the folder that holds the volumes")]

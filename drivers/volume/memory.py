@@ -49,6 +49,7 @@ class MemoryDriver(VolumeDriver):
     """A simulated disk. Its only pool is called as the backend is."""
 
     in_process = True
+    default_exports = ("memory",)
 
     @dataclass(frozen=True, kw_only=True)
     class Options(FaultOptions):

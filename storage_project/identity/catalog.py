@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from storage_project.api.links import base_url
+from storage_project.config import configuration
 
 REGION = "RegionOne"
 INTERFACES = ("public", "internal", "admin")
@@ -39,11 +40,20 @@ class Service:
         return f"{base}{self.path}/{project_id}" if self.scoped else base + self.path
 
 
-SERVICES = (
+BLOCK_STORAGE_AND_IDENTITY = (
     Service("block-storage", "cinder", "Block storage", "/v3", scoped=True),
     Service("volumev3", "cinder", "Block storage, by its older name", "/v3", scoped=True),
     Service("identity", "keystone", "Identity", "/identity/v3", scoped=False),
 )
+# Only where there are servers to attach to: clients take it for a whole Nova.
+COMPUTE = Service("compute", "nova", "Servers to attach volumes to", "/compute/v2.1", scoped=False)
+
+
+def services() -> tuple[Service, ...]:
+    """What is offered here, by the configuration."""
+    if configuration().hypervisors:
+        return (*BLOCK_STORAGE_AND_IDENTITY, COMPUTE)
+    return BLOCK_STORAGE_AND_IDENTITY
 
 
 def identity_url(request: Request | HttpRequest) -> str:
@@ -71,6 +81,6 @@ def build_catalog(
                 for interface in INTERFACES
             ],
         }
-        for service in SERVICES
+        for service in services()
         if project_id is not None or not service.scoped
     ]

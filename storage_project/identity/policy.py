@@ -81,6 +81,10 @@ POLICY: dict[str, Rule] = {
     "attachment:delete_used": SERVICE_FOR_MEMBER,
     # It lets whoever has it read and write the volume.
     "attachment:get_connection_info": MEMBER,
+    "server:list": READER,
+    "server:get": READER,
+    "server:attach": MEMBER,
+    "server:detach": MEMBER,
     "snapshot:list": READER,
     "snapshot:get": READER,
     "snapshot:create": MEMBER,

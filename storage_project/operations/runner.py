@@ -143,11 +143,13 @@ def _wait_for_others(run: Run) -> None:
 
 
 def _wait(run: Run, wait: NotYet) -> Outcome:
+    # No attempt is counted, but that provision has begun is not forgotten.
+    begun = 1 if run.operation.step == Step.PROVISION else 0
     run.write(
         Outcome.LATER,
         str(wait),
         status=Status.PENDING,
-        attempts=run.operation.attempts - 1,
+        attempts=max(begun, run.operation.attempts - 1),
         ring_after=Now() + timedelta(seconds=wait.wait_s),
         phase=str(wait),
     )

@@ -35,6 +35,46 @@ def open_operation(
     Raises `StateConflict` while another operation is still at work on the resource, or on what this
     one `touches` besides; unless it `waits` until those have ended.
     """
+    return _open(
+        kind,
+        resource,
+        project_id=project_id,
+        user_id=caller.user_id,
+        request_id=caller.request_id,
+        waits=waits,
+        touches=touches,
+        arguments=arguments,
+    )
+
+
+def go_on_with(kind: str, resource: Flowing, *, after: Operation, **arguments: Any) -> Operation:
+    """Write the operation that begins when `after` ends, in the transaction in which that does.
+
+    It is the same user's request still: one that takes work in several places, one after another.
+    """
+    return _open(
+        kind,
+        resource,
+        project_id=after.project_id,
+        user_id=after.user_id,
+        request_id=after.request_id,
+        waits=True,
+        touches=(),
+        arguments=arguments,
+    )
+
+
+def _open(
+    kind: str,
+    resource: Flowing,
+    *,
+    project_id: str,
+    user_id: str,
+    request_id: str,
+    waits: bool,
+    touches: Iterable[Flowing],
+    arguments: dict[str, Any],
+) -> Operation:
     assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
     concerned = {each.pk: each for each in (resource, *touches)}
     others = active_operations(*concerned)
@@ -50,8 +90,8 @@ def open_operation(
     operation = Operation.objects.create(
         kind=pipelines()[kind].kind,
         project_id=project_id,
-        user_id=caller.user_id,
-        request_id=caller.request_id,
+        user_id=user_id,
+        request_id=request_id,
         resource_type=resource.flow.resource,
         resource_id=resource.pk,
         arguments=arguments,

@@ -11,8 +11,9 @@ class StopOrder(IntEnum):
     WEB = 1
     DISPATCHER = 2
     WORKER = 3
-    MONITOR = 4
-    BROKER = 5
+    EXPORTS = 4
+    MONITOR = 5
+    BROKER = 6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,13 @@
 docker/compose.yaml has the same ones; a test compares them.
 """
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
-from storage_project.config import Backend
+from storage_project.config import Backend, Hypervisor
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
 from storage_project.supervisor.service import Service, StopOrder
@@ -60,6 +61,27 @@ def volume(backend: Backend) -> Service:
 def data() -> Service:
     """Runs long copies, so that short work never waits behind them."""
     return _worker("data", f"data.{settings.STORAGE_HOST}", DATA_PROCESSES)
+
+
+def compute(hypervisors: Collection[Hypervisor]) -> Service:
+    """Attaches to, and detaches from, the servers of this machine."""
+    return _worker(
+        "compute",
+        f"compute.{settings.STORAGE_HOST}",
+        sum(hypervisor.workers for hypervisor in hypervisors),
+        threads=any(hypervisor.driver_class.in_process for hypervisor in hypervisors),
+    )
+
+
+def exports() -> Service:
+    """Keeps the exports of this machine as its rows want them, and their daemons alive."""
+    return Service(
+        name="exports",
+        argv=["./manage.py", "exports", "--skip-checks"],
+        stop_order=StopOrder.EXPORTS,
+        # It works when it has not died; what is attached meanwhile waits for its daemons.
+        wait_until_ready=lambda: None,
+    )
 
 
 def dispatch() -> Service:

@@ -111,11 +111,16 @@ def _start(supervisor: Supervisor, stack: Stack, listener: socket.socket) -> Non
 
 
 def _services(stack: Stack, listener: socket.socket) -> list[Service]:
+    configured = configuration()
+    hypervisors = configured.hypervisors.values()
+    has_daemons = any(each.driver_class.has_daemons for each in configured.exports.values())
     return [
         services.web(listens_on=listener.fileno(), address=stack.api),
         services.control(),
-        *map(services.volume, configuration().backends.values()),
+        *map(services.volume, configured.backends.values()),
         services.data(),
+        *([services.compute(hypervisors)] if hypervisors else []),
+        *([services.exports()] if has_daemons else []),
         services.dispatch(),
         services.flower(
             address=stack.flower, state=stack.home / "flower", sign_in=stack.flower_sign_in

@@ -3,7 +3,8 @@
     attaching --(an export takes it to the client's host)--> attaching, with connection_info
               --(no export can, or the one that could failed)--> error_attaching
 
-The attachment stays `attaching` until its client has connected and says so. The export is chosen
+The attachment stays `attaching` until its client has connected and says so; with `for_server` we
+are that client, and `server.attach` goes on (see `attach.py`). The export is chosen
 where the volume is: only there can be told how it is reached. It is wanted, with its secret, in a
 commit of its own before it is published: from then on, whatever dies, it is made and kept.
 """
@@ -15,11 +16,13 @@ from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import GoneError, Run
+from storage_project.operations.services import go_on_with
 from volumes.attachment_exports import NOT_EXPORTED, choose_export, describe_export
 from volumes.attachment_state import changing_attachments
 from volumes.exports import open_export
 from volumes.models import Attachment
 from volumes.pools import placed, queue_of
+from volumes.removal import remove_attachment_row
 from volumes.states import BY_ATTACHMENTS
 
 pipeline = Pipeline("attachment.connect", model=Attachment)
@@ -59,7 +62,11 @@ def provision(run: Run) -> None:
 
 @pipeline.report
 def report(run: Run) -> None:
-    pass  # Its status is the client's to move.
+    if not run.arguments.get("for_server"):
+        return  # Its status is the client's to move.
+    attachment: Attachment = run.load()
+    with run.commit():
+        go_on_with("server.attach", attachment, after=run.operation)
 
 
 @pipeline.undo
@@ -81,6 +88,8 @@ def fail(run: Run, error: StepError) -> None:
         if not run.left_behind:
             _set(attachment, **NOT_EXPORTED)
             advance_if_possible(attachment, "fail_connect", **told)
+            if run.arguments.get("for_server"):
+                remove_attachment_row(attachment, operation=run.operation)
             return
         # Nobody knows whether it is there: as after a revocation that failed, it is to be deleted.
         _set(attachment, wanted=False)

@@ -9,10 +9,11 @@ dies, nobody makes it again. With `keeps_row` only the export goes: the client h
 will say by itself that the volume is detached.
 """
 
-from storage_project.operations.flow import advance_if_possible
+from storage_project.operations.flow import advance, advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
+from storage_project.operations.services import active_operations, go_on_with
 from storage_project.operations.states import CONTROL_QUEUE
 from volumes.attachment_exports import NOT_EXPORTED
 from volumes.attachment_state import changing_attachments
@@ -73,3 +74,13 @@ def fail(run: Run, error: StepError) -> None:
             return
         Attachment.objects.filter(pk=attachment.pk).update(wanted=False)
         advance_if_possible(attachment, "fail_delete", operation=run.operation, note=error.sentence)
+
+
+def go_on_to_disconnect(run: Run, attachment: Attachment) -> None:
+    """Have the attachment deleted once this operation ends, unless somebody does already; in the
+    transaction in which it ends, with the volume locked."""
+    if active_operations(attachment.pk).filter(kind=pipeline.kind).exists():
+        return
+    operation = go_on_with(pipeline.kind, attachment, after=run.operation, was=attachment.status)
+    if attachment.status != "detaching":
+        advance(attachment, "delete", operation=operation)

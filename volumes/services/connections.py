@@ -96,7 +96,7 @@ def attach_volume(
         attaching = [each for each in attachments if each.status == "attaching"]
         attachment = (
             _first(each for each in attaching if _is_at(each, server_id, host_name))
-            or _first(each for each in attaching if each.server_id is None)
+            or _first(each for each in attaching if _may_become(each, server_id, host_name))
             or _new_attachment(current, caller)
         )
         advance(
@@ -237,3 +237,10 @@ def _is_at(attachment: Attachment, server_id: UUID | None, host_name: str | None
     if server_id is not None:
         return attachment.server_id == server_id
     return attachment.server_id is None and attachment.host_name == host_name
+
+
+def _may_become(attachment: Attachment, server_id: UUID | None, host_name: str | None) -> bool:
+    """Whether nobody has said yet whose it is. A server's was connected for the host it is on."""
+    if attachment.server_id is not None:
+        return False
+    return server_id is not None or attachment.host_name in (None, host_name)

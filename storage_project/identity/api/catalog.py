@@ -9,7 +9,7 @@ from storage_project.api.links import base_url
 from storage_project.api.requests import ResourceRequest
 from storage_project.identity.api.representations import DOMAIN, self_link, wrap_list
 from storage_project.identity.api.views import IdentityView
-from storage_project.identity.catalog import INTERFACES, REGION, SERVICES, build_catalog
+from storage_project.identity.catalog import INTERFACES, REGION, build_catalog, services
 
 # Where a service's URL ends in the id of the caller's project.
 PROJECT_TEMPLATE = "$(project_id)s"
@@ -85,7 +85,7 @@ class ServicesView(EntriesView):
                 "description": service.description,
                 "enabled": True,
             }
-            for service in SERVICES
+            for service in services()
         ]
 
 
@@ -104,6 +104,6 @@ class EndpointsView(EntriesView):
                 "url": service.url(base_url(request), PROJECT_TEMPLATE),
                 "enabled": True,
             }
-            for service in SERVICES
+            for service in services()
             for interface in INTERFACES
         ]

@@ -1,0 +1,52 @@
+"""Project-scoped reads of servers and of what is attached to them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from storage_project.api.faults import NotFound
+from storage_project.api.lookup import get_by_uuid
+from storage_project.identity.caller import Caller
+from volumes.models import Attachment, Server
+from volumes.selectors import attachments_of
+
+
+def servers_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Server]":
+    """The servers of the caller's project, or of all."""
+    servers = Server.objects.all()
+    return servers if all_projects else servers.filter(project_id=caller.project_id)
+
+
+def get_server(caller: Caller, server_id: UUID | str) -> Server:
+    """One server; an admin's may be of any project. 404 for anything else, a non-UUID too."""
+    return get_by_uuid(servers_of(caller, all_projects=caller.is_admin), "Instance", server_id)
+
+
+def attachments_of_server(caller: Caller, server: Server) -> "QuerySet[Attachment]":
+    """What is attached to a server, oldest first, as a guest finds its disks."""
+    attachments = attachments_of(caller, all_projects=caller.is_admin)
+    return attachments.filter(server_id=server.pk).order_by("created_at", "id")
+
+
+def get_attachment_of_server(caller: Caller, server: Server, volume_id: UUID | str) -> Attachment:
+    """How a volume is attached to a server. 404 when it is not."""
+    try:
+        wanted = UUID(str(volume_id))
+    except ValueError:
+        raise NotFound("Volume attachment of volume", volume_id) from None
+    found = attachments_of_server(caller, server).filter(volume_id=wanted).first()
+    if found is None:
+        raise NotFound("Volume attachment of volume", volume_id)
+    return found
+
+
+def read_attached(servers: Sequence[Any]) -> None:
+    """Give each of these servers `attached`, the ids of its volumes, in one query for all."""
+    attached: dict[UUID | None, list[UUID]] = {server.pk: [] for server in servers}
+    found = Attachment.objects.filter(server_id__in=attached).order_by("created_at", "id")
+    for server_id, volume_id in found.values_list("server_id", "volume_id"):
+        attached[server_id].append(volume_id)
+    for server in servers:
+        server.attached = attached[server.pk]
