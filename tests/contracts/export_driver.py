@@ -25,6 +25,7 @@ from drivers.export.base import Connector, Export, ExportDriver, Published
 from drivers.units import MIB
 from drivers.volume.base import JSON
 from tests.drivers.export.clients import OpenClient, qemu_io
+from tests.drivers.volume.crashes import killed_at_every_line
 
 GENEROUS_S = 30.0
 HOSTS = ("host-a", "host-b")
@@ -413,3 +414,42 @@ class DaemonExportContract(FileExportContract):
                 assert export.secret.encode() not in Path(f"/proc/{pid}/{told}").read_bytes()
         for path in (tmp_path / "exports").rglob("*"):
             assert not path.is_file() or export.secret not in path.read_text()
+
+    # Callers that are killed before any of their lines
+
+    def test_a_publisher_that_is_killed_is_followed_by_another(self, driver, connect, new_export):
+        export = new_export()
+        there = {Published(export.export_id, HOSTS[0])}
+        for line in killed_at_every_line(lambda: driver.publish(export)):
+            assert {each.export_id for each in driver.list_exports()} <= {export.export_id}
+            options = connect(export)
+            assert self.listed(driver) == there
+            if line % 10 == 0:
+                qemu_io(options, "write -P 1 0 4k")
+            driver.revoke(export.export_id, host=HOSTS[0])
+            assert self.listed(driver) == set()
+        assert line > 50
+
+    def test_what_a_killed_publisher_left_can_be_revoked(self, driver, new_export):
+        export = new_export()
+        for _ in killed_at_every_line(lambda: driver.publish(export)):
+            driver.revoke(export.export_id, host=HOSTS[0])
+            assert self.listed(driver) == set()
+
+    def test_a_revoker_that_is_killed_is_followed_by_another(self, driver, connect, new_export):
+        export, other = new_export(), new_export()
+        driver.publish(other)
+
+        def revoke() -> None:
+            driver.revoke(export.export_id, host=HOSTS[0])
+
+        driver.publish(export)
+        for line in killed_at_every_line(revoke):
+            if line % 2:
+                revoke()
+                assert self.listed(driver) == {Published(other.export_id, HOSTS[0])}
+            options = connect(export)
+            if line % 10 == 0:
+                qemu_io(options, "write -P 1 0 4k")
+        assert self.listed(driver) == {Published(other.export_id, HOSTS[0])}
+        assert line > 20

@@ -19,6 +19,7 @@ from tests.contracts.export_driver import (
     tended,
 )
 from tests.drivers.export.clients import OpenClient, qemu_io
+from tests.drivers.volume.crashes import killed_at_every_line
 from tests.drivers.volume.disks import mounted_disk
 
 
@@ -88,6 +89,18 @@ class TestNbdExport(DaemonExportContract):
         driver.revoke(export.export_id, host=HOSTS[0])
         with Qmp(control) as qmp:
             assert qmp.execute("query-named-block-nodes", {"flat": True}) == []
+
+    def test_growing_that_is_killed_goes_on(self, driver, new_export):
+        export = new_export()
+        options, path = image_options(driver.publish(export)), Path(export.hints["path"])
+        os.truncate(path, 2 * self.size_bytes)
+        for line in killed_at_every_line(lambda: driver.extend(export)):
+            driver.extend(export)
+            size_bytes = path.stat().st_size
+            if line % 10 == 0:
+                qemu_io(options, f"write -P 1 {size_bytes - 4096} 4k")
+            os.truncate(path, size_bytes + 4096)
+        assert line > 50
 
     def test_nobody_else_may_connect(self, driver, new_export):
         socket = Path(driver.publish(new_export())["data"]["socket"])
