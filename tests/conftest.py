@@ -16,6 +16,7 @@ from tests.operations.engine import Engine
 from tests.operations.world import World
 from volumes.backends import open_backend, report_backend
 from volumes.exports import open_export
+from volumes.hypervisors import open_hypervisor
 from volumes.models import VolumeType
 from volumes.services.types import ensure_default_type
 
@@ -27,6 +28,9 @@ exports = ["memory"]
 [backends.two]
 driver = "memory"
 exports = ["memory"]
+[hypervisors.lab]
+driver = "memory"
+servers = ["one", "two"]
 """
 
 
@@ -80,6 +84,7 @@ def _forget_configuration() -> None:
     configuration.cache_clear()
     open_backend.cache_clear()
     open_export.cache_clear()
+    open_hypervisor.cache_clear()
 
 
 @pytest.fixture

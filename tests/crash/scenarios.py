@@ -6,7 +6,9 @@ from typing import Any
 
 from storage_project.operations.models import Operation
 from tests.operations.world import World
+from volumes.models import Volume
 from volumes.services.attachments import create_attachment, delete_attachment
+from volumes.services.servers import attach_to_server, detach_from_server
 from volumes.services.snapshots import create_snapshot, delete_snapshot
 from volumes.services.volumes import delete_volume, extend_volume, revert_volume
 
@@ -24,6 +26,12 @@ class Scenario:
     def operation(self) -> Operation:
         """The one that the request has opened; there may be earlier ones of the preparation."""
         return Operation.objects.filter(kind=self.kind).latest("created_at")
+
+
+def ask_to_attach(world: World, volume: Volume) -> None:
+    """Ask, and let the operation that connects the volume open the one that plugs it in."""
+    attach_to_server(server=world.server(), volume=volume, caller=world.caller)
+    world.engine.look()
 
 
 SCENARIOS = {
@@ -91,6 +99,18 @@ SCENARIOS = {
         kind="attachment.delete",
         prepare=World.attachment,
         request=lambda world, attachment: delete_attachment(
+            attachment=attachment, caller=world.caller
+        ),
+    ),
+    "server.attach": Scenario(
+        kind="server.attach",
+        prepare=World.volume,
+        request=ask_to_attach,
+    ),
+    "server.detach": Scenario(
+        kind="server.detach",
+        prepare=World.attached,
+        request=lambda world, attachment: detach_from_server(
             attachment=attachment, caller=world.caller
         ),
     ),

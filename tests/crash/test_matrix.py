@@ -32,6 +32,9 @@ path = "one"
 driver = "file"
 exports = ["file"]
 path = "two"
+[hypervisors.lab]
+driver = "memory"
+servers = ["one"]
 """
 
 FATAL = DriverError("It is broken.", code=Reason.failed)

@@ -4,13 +4,15 @@ from collections import Counter
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from drivers.hypervisor.base import serial_of
 from storage_project.operations.flow import Flow
 from storage_project.operations.models import Message, Operation, Transition
 from storage_project.operations.states import ACTIVE, STEPS, Status, Step
 from volumes.attachment_state import status_by
 from volumes.backends import open_backend
 from volumes.exports import exports_of, open_export
-from volumes.models import Attachment, Pool, QuotaUsage, Snapshot, Volume
+from volumes.hypervisors import open_hypervisor
+from volumes.models import Attachment, Pool, QuotaUsage, Server, Snapshot, Volume
 from volumes.quota import expected_usage, growth_charges
 from volumes.states import BY_ATTACHMENTS
 
@@ -22,6 +24,7 @@ def require_consistent() -> None:
     require_whole_histories()
     require_exact_backends()
     require_exact_exports()
+    require_exact_disks()
     require_always()
 
 
@@ -179,10 +182,20 @@ def require_exact_exports() -> None:
     rows = Attachment.objects.filter(export__in=listing)
     wanted = {str(row.pk) for row in rows.filter(wanted=True)}
     uncertain = {str(row.pk) for row in rows.filter(status="error_detaching")}
-    assert exported - uncertain == wanted
+    assert exported - uncertain == wanted - uncertain
     for row in Attachment.objects.all():
         assert (row.connection_info is not None) >= row.wanted, story_of(row)
         assert row.status != "error_attaching" or not row.export, story_of(row)
+
+
+def require_exact_disks() -> None:
+    """Each server has the disks of what is attached to it, as far as that is certain."""
+    for server in Server.objects.all():
+        disks = open_hypervisor(server.hypervisor).list_disks(str(server.pk))
+        rows = Attachment.objects.filter(server_id=server.pk)
+        attached = {serial_of(str(row.volume_id)) for row in rows.filter(status="attached")}
+        uncertain = {serial_of(str(row.volume_id)) for row in rows.filter(status="error_detaching")}
+        assert {disk.serial for disk in disks} - uncertain == attached, [*map(story_of, rows)]
 
 
 def _exports_in_use() -> set[str]:

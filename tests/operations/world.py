@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
-from volumes.models import Attachment, Snapshot, Volume, VolumeType
+from volumes.hypervisors import open_hypervisor
+from volumes.models import Attachment, Server, Snapshot, Volume, VolumeType
 from volumes.services.attachments import create_attachment
+from volumes.services.servers import attach_to_server
 from volumes.services.snapshots import create_snapshot
 from volumes.services.volumes import create_volume
 
@@ -38,6 +42,29 @@ class World:
         snapshot = create_snapshot(volume=self.volume(), caller=self.caller)
         self.engine.run()
         return Snapshot.objects.get(pk=snapshot.pk)
+
+    def server(self, number: int = 0) -> Server:
+        """A server of the simulated hypervisor `lab`, as that reports it."""
+        info = open_hypervisor("lab").list_servers()[number]
+        server, _ = Server.objects.get_or_create(
+            pk=info.server_id,
+            defaults={
+                "name": info.name,
+                "status": info.status,
+                "project_id": self.caller.project_id,
+                "host": settings.STORAGE_HOST,
+                "hypervisor": "lab",
+            },
+        )
+        return server
+
+    def attached(self, volume: Volume | None = None) -> Attachment:
+        """A volume that is attached to a server."""
+        attachment = attach_to_server(
+            server=self.server(), volume=volume or self.volume(), caller=self.caller
+        )
+        self.engine.run()
+        return Attachment.objects.get(pk=attachment.pk)
 
     def attachment(self, **values: Any) -> Attachment:
         """An attachment of a volume to a host, connected."""
