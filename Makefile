@@ -13,6 +13,8 @@ SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$
 
 # Tests in which the database has no part, or none of its own, run on SQLite alone.
 ONCE := browser clients docs drivers supervisor tour volumes/scheduler
+# A process for each core. Tests that share what is slow to start stay together.
+AT_ONCE := --numprocesses auto --dist loadscope
 
 .PHONY: help demo up test check bench lock
 help:
@@ -25,9 +27,9 @@ up: .venv/runtime
 	@$(BIN)/python manage.py up
 
 test: .venv/development
-	$(SCRATCH) && $(BIN)/pytest
+	$(SCRATCH) && $(BIN)/pytest $(AT_ONCE)
 	$(SCRATCH) && $(BIN)/python -m tests.postgres -- \
-	  $(BIN)/pytest $(addprefix --ignore tests/,$(ONCE))
+	  $(BIN)/pytest $(AT_ONCE) $(addprefix --ignore tests/,$(ONCE))
 
 check: .venv/development
 	$(BIN)/ruff format --check
