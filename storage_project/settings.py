@@ -148,6 +148,7 @@ PIPELINES = [
     "volumes.pipelines.disconnect",
     "volumes.pipelines.attach",
     "volumes.pipelines.detach",
+    "volumes.pipelines.extend_disk",
 ]
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))

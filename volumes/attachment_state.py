@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from storage_project.api.faults import NotFound
 from storage_project.operations.flow import advance
 from storage_project.operations.models import Operation
-from volumes.models import Attachment, Volume
+from volumes.models import Attachment, Server, Volume
 from volumes.states import BY_ATTACHMENTS
 
 # The first of these that an attachment has decides. One that could not be connected counts for
@@ -78,3 +79,9 @@ def _settle(volume: Volume, operation: Operation | None) -> None:
     elif volume.attach_status != attach_status:
         Volume.objects.filter(pk=volume.pk).update(attach_status=attach_status, updated_at=Now())
         volume.attach_status = attach_status
+
+
+def attachments_to_servers(volume: Volume) -> "QuerySet[Attachment]":
+    """Where a volume is used by servers that hypervisors of ours run."""
+    ours = Server.objects.values("pk")
+    return Attachment.objects.filter(volume=volume, status="attached", server_id__in=ours)

@@ -6,7 +6,7 @@ from typing import Any
 
 from storage_project.operations.models import Operation
 from tests.operations.world import World
-from volumes.models import Volume
+from volumes.models import Attachment, Volume
 from volumes.services.attachments import create_attachment, delete_attachment
 from volumes.services.servers import attach_to_server, detach_from_server
 from volumes.services.snapshots import create_snapshot, delete_snapshot
@@ -31,6 +31,12 @@ class Scenario:
 def ask_to_attach(world: World, volume: Volume) -> None:
     """Ask, and let the operation that connects the volume open the one that plugs it in."""
     attach_to_server(server=world.server(), volume=volume, caller=world.caller)
+    world.engine.look()
+
+
+def ask_to_extend_in_use(world: World, attachment: Attachment) -> None:
+    """Ask, and let the operation that extends the volume open the one that tells the server."""
+    extend_volume(volume=attachment.volume, new_size_gib=3, caller=world.caller, also_in_use=True)
     world.engine.look()
 
 
@@ -70,6 +76,18 @@ SCENARIOS = {
         request=lambda world, volume: extend_volume(
             volume=volume, new_size_gib=3, caller=world.caller
         ),
+    ),
+    "volume.extend in use": Scenario(
+        kind="volume.extend",
+        prepare=World.attached,
+        request=lambda world, attachment: extend_volume(
+            volume=attachment.volume, new_size_gib=3, caller=world.caller, also_in_use=True
+        ),
+    ),
+    "server.extend": Scenario(
+        kind="server.extend",
+        prepare=World.attached,
+        request=ask_to_extend_in_use,
     ),
     "volume.revert": Scenario(
         kind="volume.revert",

@@ -8,6 +8,7 @@ from storage_project.api.actions import Action, ActionView
 from storage_project.api.bodies import Body
 from storage_project.api.input_fields import BooleanLike, Choice, IdField, IntegerLike
 from storage_project.api.requests import ResourceRequest
+from storage_project.api.versions import Microversion
 from volumes import selectors
 from volumes.api.connection_actions import CONNECTION_ACTIONS
 from volumes.models import Volume
@@ -17,6 +18,9 @@ from volumes.states import STATUSES
 ATTACH_STATUSES = ("attached", "detached")
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 
+# Before, clients rely on the refusal of a volume that is attached.
+EXTENDS_IN_USE_SINCE = Microversion(3, 42)
+
 
 class Extend(Body):
     example = {"new_size": 2}
@@ -25,7 +29,12 @@ class Extend(Body):
 
 
 def extend(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -> None:
-    services.extend_volume(volume=volume, new_size_gib=body["new_size"], caller=request.auth)
+    services.extend_volume(
+        volume=volume,
+        new_size_gib=body["new_size"],
+        caller=request.auth,
+        also_in_use=request.microversion >= EXTENDS_IN_USE_SINCE,
+    )
 
 
 class ResetStatus(Body):

@@ -206,8 +206,13 @@ def _advance_to_deleting(snapshots: list[Snapshot], move: str, operation: Operat
             advance(snapshot, move, operation=operation)
 
 
-def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
-    """Make a volume larger. Raises `BadRequest` unless it is, `OverLimit` without quota for it."""
+def extend_volume(
+    *, volume: Volume, new_size_gib: int, caller: Caller, also_in_use: bool = False
+) -> None:
+    """Make a volume larger, one that is in use only if `also_in_use`.
+
+    Raises `BadRequest` unless it is larger, `OverLimit` without quota for it.
+    """
     if new_size_gib <= volume.size_gib:
         raise BadRequest(
             f"new_size: New size for extend must be greater than current size. "
@@ -229,7 +234,7 @@ def extend_volume(*, volume: Volume, new_size_gib: int, caller: Caller) -> None:
         # The size is compared again: two extends that race would both count from the old one.
         advance(
             volume,
-            "extend",
+            "extend_in_use" if also_in_use and volume.status == "in-use" else "extend",
             operation=operation,
             where=Q(size_gib=volume.size_gib, pool__isnull=False),
         )
