@@ -1,6 +1,7 @@
 """Turns a connection_info into what QEMU opens: a block node, and the secret that it may need."""
 
 import os
+import socket
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from drivers.volume.base import JSON
 
 # How long a guest's reads and writes wait for an export that was restarted, before they fail.
 RECONNECT_S = 30
+CONNECT_TIMEOUT_S = 2.0
 
 Data: TypeAlias = Mapping[str, JSON]
 Node: TypeAlias = dict[str, Any]
@@ -104,6 +106,17 @@ def is_block_device(path: Path) -> bool:
         return stat.S_ISBLK(path.stat().st_mode)
     except OSError:
         return False
+
+
+def is_listening(path: str) -> bool:
+    """Whether somebody serves on a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
 
 
 def takes_direct_io(path: Path) -> bool:

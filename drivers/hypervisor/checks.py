@@ -42,6 +42,45 @@ def no_slot() -> DriverError:
     )
 
 
+def not_grown(detail: str) -> DriverError:
+    """The error of an extend that finds an export as small as it was."""
+    return DriverError(
+        "The export of the volume has not grown yet.",
+        code=Reason.unavailable,
+        retryable=True,
+        detail=detail,
+    )
+
+
+def in_use_elsewhere(detail: str) -> DriverError:
+    """The error of an attach of a file that another process keeps for itself."""
+    return DriverError(
+        "The volume is open elsewhere, for another server perhaps.",
+        code=Reason.busy,
+        retryable=True,
+        detail=detail,
+    )
+
+
+def not_opened(detail: str) -> DriverError:
+    """The error of an attach of a volume that is not where it should be, not now at least."""
+    return DriverError(
+        "The hypervisor could not open the volume.",
+        code=Reason.unavailable,
+        retryable=True,
+        detail=detail,
+    )
+
+
+def not_built_in(detail: str) -> DriverError:
+    """The error of an attach over a protocol that this very QEMU lacks."""
+    return DriverError(
+        "The server's QEMU was built without this protocol (Debian: qemu-block-extra).",
+        code=Reason.unsupported,
+        detail=detail,
+    )
+
+
 def unknown_protocol(protocol: JSON) -> DriverError:
     """The error of a connection_info that the hypervisor cannot follow."""
     return DriverError(

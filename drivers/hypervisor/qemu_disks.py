@@ -6,7 +6,6 @@ not; the next call takes it from there.
 """
 
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,15 @@ from typing import Any
 
 from drivers.errors import DriverError, Reason
 from drivers.hypervisor.base import Disk
-from drivers.hypervisor.block_node import BlockNode, block_node
-from drivers.hypervisor.checks import free_device, no_slot
+from drivers.hypervisor.block_node import BlockNode, block_node, is_listening
+from drivers.hypervisor.checks import (
+    free_device,
+    in_use_elsewhere,
+    no_slot,
+    not_built_in,
+    not_grown,
+    not_opened,
+)
 from drivers.qmp import Qmp, QmpError
 from drivers.volume.base import JSON
 
@@ -25,7 +31,6 @@ QDEV = re.compile(r"/machine/peripheral/(?P<id>[^/]+)/virtio-backend")
 NODE = "khoi-"
 SECRET = "khoi-secret-"  # noqa: S105 - its name
 DEVICES = "/machine/peripheral"
-CONNECT_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +84,7 @@ def plug_in(qmp: Qmp, serial: str, connection_info: Mapping[str, JSON], *, read_
         if "PCI: no slot" in error.desc or "already occupied" in error.desc:
             raise no_slot() from error
         if " lock" in error.desc:
-            raise DriverError(
-                "The volume is open elsewhere, for another server perhaps.",
-                code=Reason.busy,
-                retryable=True,
-                detail=str(error),
-            ) from error
+            raise in_use_elsewhere(str(error)) from error
         raise DriverError(
             "The server does not take another disk.", code=Reason.failed, detail=str(error)
         ) from error
@@ -185,17 +185,8 @@ def _open(qmp: Qmp, serial: str, wanted: BlockNode) -> None:
     except QmpError as error:
         _forget(qmp, serial)
         if "Unknown driver" in error.desc or "does not accept value" in error.desc:
-            raise DriverError(
-                "The server's QEMU was built without this protocol (Debian: qemu-block-extra).",
-                code=Reason.unsupported,
-                detail=str(error),
-            ) from error
-        raise DriverError(
-            "The hypervisor could not open the volume.",
-            code=Reason.unavailable,
-            retryable=True,
-            detail=str(error),
-        ) from error
+            raise not_built_in(str(error)) from error
+        raise not_opened(str(error)) from error
 
 
 def _ask_for(qmp: Qmp, device_id: str) -> None:
@@ -259,21 +250,8 @@ def _connect_anew(qmp: Qmp, device: Device) -> None:
 
     QEMU waits for that with the guest stopped, so only when somebody listens.
     """
-    _, _, address = device.filename.partition("?socket=")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(CONNECT_TIMEOUT_S)
-        try:
-            probe.connect(address)
-        except OSError as error:
-            raise not_grown(str(error)) from error
+    _, _, path = device.filename.partition("?socket=")
+    if not is_listening(path):
+        raise not_grown(f"nobody listens on {path}")
     line = f'qemu-io {NODE}{device.serial} "read 0 512"'
     qmp.execute("human-monitor-command", {"command-line": line})
-
-
-def not_grown(detail: str) -> DriverError:
-    return DriverError(
-        "The export of the volume has not grown yet.",
-        code=Reason.unavailable,
-        retryable=True,
-        detail=detail,
-    )
