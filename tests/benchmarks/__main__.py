@@ -1,6 +1,6 @@
 """`make bench`: everything that is measured, each part on fresh real processes, in one run.
 
-python -m tests.benchmarks [pipelines | http | memory | exports]
+python -m tests.benchmarks [pipelines | http | memory | exports | attach]
 """
 
 import os
@@ -16,9 +16,11 @@ from tests.benchmarks.report import Report
 from tests.postgres import PostgresServer
 from tests.stack import Stack, file_backends
 
-PARTS = ("pipelines", "http", "memory", "exports")
+PARTS = ("pipelines", "http", "memory", "exports", "attach")
 MEMORY_BACKEND = '\n[backends.memory]\ndriver = "memory"\ncapacity_gib = 1000000\n'
-CONFIGURATION = file_backends("fast", max_over_subscription_ratio=1e6) + MEMORY_BACKEND
+HYPERVISOR = '\n[hypervisors.lab]\ndriver = "qemu"\nsockets = "servers"\n'
+FILE_BACKEND = file_backends("fast", exports=["nbd"], max_over_subscription_ratio=1e6)
+CONFIGURATION = FILE_BACKEND + MEMORY_BACKEND + HYPERVISOR
 
 
 def main(wanted: list[str]) -> int:
@@ -46,10 +48,10 @@ def measure_on_stack(part: str, folder: Path, report: Report) -> None:
         stack = Stack(folder, database_url=server.url, configuration=CONFIGURATION)
         os.environ.update(stack.environment)
         django.setup()
-        from tests.benchmarks import http, pipelines  # noqa: PLC0415 - models need settings
+        from tests.benchmarks import attach, http, pipelines  # noqa: PLC0415 - models need settings
 
         with stack:
-            {"http": http, "pipelines": pipelines}[part].measure(stack, report)
+            {"attach": attach, "http": http, "pipelines": pipelines}[part].measure(stack, report)
 
 
 if __name__ == "__main__":
