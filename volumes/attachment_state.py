@@ -52,7 +52,7 @@ def changing_attachments(
     volume_id: UUID, *, operation: Operation | None = None
 ) -> Iterator[Volume]:
     """The volume, locked, in a transaction at whose end its status fits its attachments; 404 when
-    it is gone."""
+    it is gone. Not for the same volume inside of each other: the outer one would not notice."""
     with transaction.atomic():
         volume = Volume.objects.select_for_update().filter(pk=volume_id).first()
         if volume is None:

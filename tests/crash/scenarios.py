@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage_project.operations.models import Operation
-from tests.operations.world import World
+from tests.operations.world import HERE, World
 from volumes.models import Attachment, Volume
 from volumes.services.attachments import create_attachment, delete_attachment
 from volumes.services.servers import attach_to_server, detach_from_server
@@ -110,7 +110,7 @@ SCENARIOS = {
         kind="attachment.connect",
         prepare=World.volume,
         request=lambda world, volume: create_attachment(
-            volume=volume, caller=world.caller, connector={"host": "somewhere"}
+            volume=volume, caller=world.caller, connector=HERE
         ),
     ),
     "attachment.delete": Scenario(

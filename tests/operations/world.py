@@ -14,6 +14,9 @@ from volumes.services.servers import attach_to_server
 from volumes.services.snapshots import create_snapshot
 from volumes.services.volumes import create_volume
 
+# A client on the machine that holds the volumes, where every export leads.
+HERE = {"host": settings.STORAGE_HOST}
+
 
 @dataclass(frozen=True)
 class World:
@@ -70,7 +73,7 @@ class World:
         """An attachment of a volume to a host, connected."""
         volume = values.pop("volume", None) or self.volume()
         attachment = create_attachment(
-            volume=volume, caller=self.caller, **{"connector": {"host": "somewhere"}} | values
+            volume=volume, caller=self.caller, **{"connector": HERE} | values
         )
         self.engine.run()
         return Attachment.objects.get(pk=attachment.pk)

@@ -67,8 +67,8 @@ def require_reservable(volume: Volume, server_id: UUID | None = None) -> None:
 def _is_used_by_this_alone(volume: Volume, server_id: UUID | None) -> bool:
     if server_id is None or volume.status not in BY_ATTACHMENTS:
         return False
-    others = volume.attachments.exclude(status="error_attaching").exclude(server_id=server_id)
-    return not others.exists()
+    users = volume.attachments.exclude(status="error_attaching")
+    return {*users.values_list("server_id", flat=True)} == {server_id}
 
 
 def add_attachment(volume: Volume, caller: Caller, **values: Any) -> Attachment:
@@ -96,24 +96,43 @@ def connect_attachment(
     Read-only if either this or its creation says so.
     """
     with changing_attachments(attachment.volume_id) as volume:
-        current = lock_row(attachment)
-        if current.export or _is_being_connected(current):
-            require_same_host(current, connector)
-            return
-        if volume.status not in BY_ATTACHMENTS:
-            raise refuse(
-                volume, f"Volume {volume.pk} cannot be connected: its status is {volume.status}."
-            )
-        values: dict[str, Any] = {
-            "connector": dict(connector),
-            "attach_mode": "ro" if "ro" in (attach_mode, current.attach_mode) else "rw",
-            "mountpoint": mountpoint or current.mountpoint,
-        }
-        if current.status in ("attaching", "attached"):
-            Attachment.objects.filter(pk=current.pk).update(updated_at=Now(), **values)
-        else:
-            advance(current, "connect", **values)
-        _open_connect(current, caller)
+        connect(
+            lock_row(attachment),
+            volume,
+            caller,
+            connector=connector,
+            attach_mode=attach_mode,
+            mountpoint=mountpoint,
+        )
+
+
+def connect(
+    attachment: Attachment,
+    volume: Volume,
+    caller: Caller,
+    *,
+    connector: Mapping[str, str],
+    attach_mode: str,
+    mountpoint: str | None,
+) -> None:
+    """The same for a volume that is locked."""
+    if attachment.export or _is_being_connected(attachment):
+        require_same_host(attachment, connector)
+        return
+    if volume.status not in BY_ATTACHMENTS:
+        raise refuse(
+            volume, f"Volume {volume.pk} cannot be connected: its status is {volume.status}."
+        )
+    values: dict[str, Any] = {
+        "connector": dict(connector),
+        "attach_mode": "ro" if "ro" in (attach_mode, attachment.attach_mode) else "rw",
+        "mountpoint": mountpoint or attachment.mountpoint,
+    }
+    if attachment.status in ("attaching", "attached"):
+        Attachment.objects.filter(pk=attachment.pk).update(updated_at=Now(), **values)
+    else:
+        advance(attachment, "connect", **values)
+    _open_connect(attachment, caller)
 
 
 def _open_connect(attachment: Attachment, caller: Caller) -> None:
@@ -182,7 +201,7 @@ def require_unused(attachment: Attachment, caller: Caller) -> None:
 
 
 def disconnect(attachment: Attachment, caller: Caller, *, keeps_row: bool = False) -> None:
-    """Take the export away, and the row with it; both of a volume that is locked."""
+    """Take the export of an attachment away, and its row with it; its volume is locked."""
     under_way = active_operations(attachment.pk)
     if under_way.filter(kind="attachment.delete").exists():
         return  # it goes already

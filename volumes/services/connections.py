@@ -25,7 +25,7 @@ from volumes.models import Attachment, Volume
 from volumes.removal import remove_attachment_row
 from volumes.services.attachments import (
     add_attachment,
-    connect_attachment,
+    connect,
     disconnect,
     is_of_same_host,
     require_reservable,
@@ -65,9 +65,10 @@ def initialize_connection(
             or _first(each for each in attachments if _waits_for_connection(each, connector))
             or _new_attachment(current, caller)
         )
-        connect_attachment(
-            attachment=attachment,
-            caller=caller,
+        connect(
+            attachment,
+            current,
+            caller,
             connector=connector,
             attach_mode=attach_mode,
             mountpoint=mountpoint,

@@ -20,8 +20,8 @@ from volumes.services.rows import change_row, lock_row, refuse, require_copyable
 from volumes.states import STATUSES
 
 DETACHED = Q(attach_status="detached")
-# Reserved for somebody who has not connected it yet.
-UNCONNECTED = Q(attach_status__in=("detached", "reserved"))
+# A reservation is nobody's hold on it yet.
+UNCONNECTED = ("detached", "reserved")
 NOT_MIGRATING = Q(migration_status__isnull=True)
 
 
@@ -145,10 +145,11 @@ def delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False) -> N
         if _gone_at_once(volume):
             remove_row(volume)
             return
+        _require_unconnected(volume)
         snapshots = _snapshots_that_go_with(volume, cascade=cascade)
         operation = _open_delete(volume, caller, snapshots)
         _advance_to_deleting(snapshots, "delete", operation)
-        advance(volume, "delete", operation=operation, where=DETACHED & NOT_MIGRATING)
+        advance(volume, "delete", operation=operation, where=NOT_MIGRATING)
 
 
 def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False) -> None:
@@ -161,15 +162,25 @@ def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False
         if _gone_at_once(volume):
             remove_row(volume)
             return
+        _require_unconnected(volume)
         snapshots = _snapshots_that_go_with(volume, cascade=cascade)
         operation = _open_delete(volume, caller, snapshots)
         _advance_to_deleting(snapshots, "force_delete", operation)
         if volume.status != "deleting":
-            advance(volume, "force_delete", operation=operation, where=UNCONNECTED & NOT_MIGRATING)
+            advance(volume, "force_delete", operation=operation, where=NOT_MIGRATING)
         # After the volume, as the commits of steps do: else the two could wait for each other.
         active_operations(volume.pk, *(snapshot.pk for snapshot in snapshots)).exclude(
             kind__in=("volume.delete", "snapshot.delete")
         ).update(cancel_requested=True, updated_at=Now())
+
+
+def _require_unconnected(volume: Volume) -> None:
+    if volume.attach_status not in UNCONNECTED:
+        raise refuse(
+            volume,
+            f"Volume {volume.pk} cannot be deleted while it is {volume.attach_status}: its status "
+            f"is {volume.status}. Detach it first.",
+        )
 
 
 def _gone_at_once(volume: Volume) -> bool:

@@ -1,6 +1,7 @@
 """Attachments over HTTP."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -172,9 +173,7 @@ class TestReserve:
 @pytest.fixture
 def real(world: World, member: Account) -> Volume:
     """A volume of the member that a backend has."""
-    volume = world.volume()
-    Volume.objects.update(project_id=member.project.pk)
-    return volume
+    return replace(world, caller=member.caller).volume()
 
 
 class TestConnect:
@@ -273,8 +272,7 @@ class TestWaiting:
     ) -> None:
         configure('[backends.three]\ndriver = "memory"\nexports = ["file", "nbd"]')
         Pool.objects.exclude(backend="three").delete()
-        volume = world.volume()
-        Volume.objects.update(project_id=member.project.pk)
+        volume = replace(world, caller=member.caller).volume()
         response = attach(member, volume, connector=CONNECTOR)
         assert response.status_code == 400
         assert "file is for volumes that are files; nbd is for" in message(response)
