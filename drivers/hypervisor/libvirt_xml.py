@@ -123,6 +123,8 @@ def _iscsi(disk: Element, driver: Element, data: Data, secret_usage: str) -> Non
     name = f"{data['target_iqn']}/{data['target_lun']}"
     source = _add(disk, "source", protocol="iscsi", name=name)
     _add(source, "host", name=host.strip("[]"), port=port or ISCSI_PORT)
+    if initiator := data.get("initiator_name"):
+        _add(_add(source, "initiator"), "iqn", name=str(initiator))
     if data.get("auth_password"):
         auth = _add(source, "auth", username=str(data["auth_username"]))
         _add(auth, "secret", type="iscsi", usage=secret_usage)

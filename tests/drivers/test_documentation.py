@@ -9,7 +9,11 @@ from drivers.loading import DRIVERS, load
 DOCUMENT = (Path(__file__).parents[2] / "docs/drivers.md").read_text()
 
 
-CHAPTERS = {"volume": "The drivers that ship", "export": "Export drivers"}
+CHAPTERS = {
+    "volume": "The drivers that ship",
+    "export": "Export drivers",
+    "hypervisor": "Hypervisor drivers",
+}
 
 
 @pytest.mark.parametrize(

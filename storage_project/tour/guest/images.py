@@ -158,4 +158,4 @@ def _run(*command: str, folder: Path | None = None) -> bytes:
         raise GuestUnavailableError("Debian's packages could not be fetched in time.") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise GuestUnavailableError(f"{command[0]} failed: {said[-1]}") from error
+        raise GuestUnavailableError(f"{command[0]} failed: {said[-1]}.") from error

@@ -15,6 +15,7 @@ from tests.stack import free_port
 
 START_TIMEOUT_S = 30
 POLL_S = 0.02
+INITIATOR = "iqn.2026-01.org.khoi.test:client"
 USER, PASSWORD = "khoi", "correct-horse-battery"
 
 
@@ -43,7 +44,7 @@ class NbdServer:
 
 @contextmanager
 def iscsi_target(volume: Volume) -> Iterator[dict[str, JSON]]:
-    """A volume as an iSCSI target that asks for a password; yields its connection_info."""
+    """A volume as an iSCSI target for one initiator with a password; yields connection_info."""
     port = free_port()
     control = str(port % 0x8000)  # names the socket that tgtadm talks to
     name = f"iqn.2026-01.org.khoi.test:{volume.volume_id}"
@@ -58,13 +59,14 @@ def iscsi_target(volume: Volume) -> Iterator[dict[str, JSON]]:
         assert tgtadm("logicalunit", "new", "--tid=1", "--lun=1", f"-b{volume.path}")
         assert tgtadm("account", "new", f"--user={USER}", f"--password={PASSWORD}")
         assert tgtadm("account", "bind", "--tid=1", f"--user={USER}")
-        assert tgtadm("target", "bind", "--tid=1", "--initiator-address=ALL")
+        assert tgtadm("target", "bind", "--tid=1", f"--initiator-name={INITIATOR}")
         yield {
             "driver_volume_type": "iscsi",
             "data": {
                 "target_portal": f"127.0.0.1:{port}",
                 "target_iqn": name,
                 "target_lun": 1,
+                "initiator_name": INITIATOR,
                 "auth_method": "CHAP",
                 "auth_username": USER,
                 "auth_password": PASSWORD,
