@@ -172,9 +172,16 @@ class Stack:
         )
 
     def start_worker(
-        self, name: str, *, queue: str, processes: int = 2, include: str = ""
+        self,
+        name: str,
+        *,
+        queue: str,
+        processes: int = 2,
+        include: str = "",
+        threads: bool = False,
     ) -> Process:
-        """A Celery worker; `include` is a module with more tasks."""
+        """A Celery worker; `include` is a module with more tasks. With `threads` it is one process,
+        as what lives in memory needs it."""
         return self._start(
             name,
             [
@@ -182,6 +189,7 @@ class Stack:
                 *("--hostname", f"{name}@{HOST}"),
                 *("--queues", queue),
                 *("--concurrency", str(processes)),
+                *(("--pool", "threads") if threads else ()),
                 *("--without-gossip", "--without-mingle"),
                 *(("--include", include) if include else ()),
             ],
@@ -189,6 +197,10 @@ class Stack:
 
     def start_dispatcher(self, name: str = "dispatch") -> Process:
         return self._start(name, [sys.executable, "manage.py", "dispatch"])
+
+    def start_exports(self) -> Process:
+        """What keeps the exports that have daemons."""
+        return self._start("exports", [sys.executable, "manage.py", "exports"])
 
     def start_web(self) -> str:
         """gunicorn as `up` runs it; returns the address of the API."""
@@ -229,3 +241,8 @@ def file_backends(*names: str, **options: object) -> str:
     return "\n".join(
         "\n".join([f"[backends.{name}]", f'path = "volumes/{name}"', *lines]) for name in names
     )
+
+
+def simulated_hypervisor(name: str, *servers: str) -> str:
+    """The configuration of a hypervisor with these servers, in the memory of a `compute` worker."""
+    return f'\n[hypervisors.{name}]\ndriver = "memory"\nservers = {json.dumps(servers)}\n'

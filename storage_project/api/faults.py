@@ -206,7 +206,7 @@ def respond(request: HttpRequest, fault: Fault) -> JsonResponse:
 
 def is_page(request: HttpRequest) -> bool:
     """Whether the address belongs to the pages for people (admin, sign-in), not to the API."""
-    return not request.path_info.startswith(("/v3", "/identity"))
+    return not request.path_info.startswith(("/v3", "/identity", "/compute"))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -170,11 +170,11 @@ def show_example(document: Any) -> str:
 
 @cache
 def list_collections(urlconf: str) -> tuple[Collection, ...]:
-    """Every address below /v3 that can be read and has no variable part."""
+    """Every address of storage and servers that can be read and has no variable part."""
     found = {
         address: Collection(view.cls(**view.initkwargs).get_view_name(), address)
         for address, view in walk_routes(get_resolver(urlconf), "/")
-        if address.startswith("/v3/") and hasattr(getattr(view, "cls", None), "get")
+        if address.startswith(("/v3/", "/compute/")) and hasattr(getattr(view, "cls", None), "get")
     }
     return tuple(sorted(found.values(), key=lambda collection: collection.address))
 

@@ -48,7 +48,7 @@ class ResourceSchema(AutoSchema):
     """Describes a `ResourceView`; other views as REST framework's tools do."""
 
     def get_override_parameters(self) -> list[Any]:
-        return [MICROVERSION]
+        return [getattr(self.view, "microversion_parameter", MICROVERSION)]
 
     def get_description(self) -> str:  # type: ignore[override]
         handler = getattr(self.view, self.method.lower())

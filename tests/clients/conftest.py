@@ -10,9 +10,10 @@ import yaml
 
 from tests.clients.account import Account
 from tests.postgres import create_database
-from tests.stack import HOST, Stack, file_backends, wait_until
+from tests.stack import HOST, Stack, file_backends, simulated_hypervisor, wait_until
 
 BACKENDS = ("fast", "slow")
+SERVERS = ("alpha", "beta")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,13 +30,15 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     stack = Stack(
         home,
         database_url=create_database(url) if url else f"sqlite:///{home / 'khoi.sqlite3'}",
-        configuration=file_backends(*BACKENDS, capacity_gib=100),
+        configuration=file_backends(*BACKENDS, capacity_gib=100)
+        + simulated_hypervisor("lab", *SERVERS),
     )
     with stack:
         stack.start_worker("control", queue="control")
         queues = ",".join(f"volume.{HOST}@{name}" for name in BACKENDS)
         stack.start_worker("volume", queue=queues)
         stack.start_worker("data", queue=f"data.{HOST}")
+        stack.start_worker("compute", queue=f"compute.{HOST}", threads=True)
         stack.start_dispatcher()
         clouds = stack.prepare(stack.start_web())
         pools = Account("admin", clouds).connection.block_storage.backend_pools

@@ -1,5 +1,6 @@
 """How servers, and the volumes attached to them, look."""
 
+import hashlib
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -8,10 +9,23 @@ from rest_framework import serializers
 from storage_project.api.gates import admin_only, named
 from storage_project.api.links import base_url
 from storage_project.api.representation import Constant, Representation
+from storage_project.api.requests import ResourceRequest
 from volumes.models import Attachment, Server
 
 POWER = {"ACTIVE": 1, "PAUSED": 3, "SHUTOFF": 4}
+# Servers are in no zone that could be chosen; clients expect a name.
+ZONE = "nova"
 VM_STATES = {"ACTIVE": "active", "PAUSED": "paused", "SHUTOFF": "stopped", "ERROR": "error"}
+
+
+def flavor_name(vcpus: int, memory_mib: int) -> str:
+    """The id and the name of a size: `2-4096` is two processors and 4 GiB of memory."""
+    return f"{vcpus}-{memory_mib}"
+
+
+def flavor_link(request: ResourceRequest, name: str, rel: str) -> dict[str, str]:
+    version = "" if rel == "bookmark" else "/v2.1"
+    return {"rel": rel, "href": f"{base_url(request)}/compute{version}/flavors/{name}"}
 
 
 class ServerBriefRepresentation(Representation):
@@ -49,10 +63,16 @@ class ServerRepresentation(ServerBriefRepresentation):
     key_name = Constant(None)
     config_drive = Constant("")
     progress = Constant(0)
-    hostId = serializers.CharField(source="host")  # noqa: N815 - the API's name
-    availability_zone = named("OS-EXT-AZ:availability_zone", Constant("nova"))
+    hostId = serializers.SerializerMethodField()  # noqa: N815 - the API's name
+    availability_zone = named("OS-EXT-AZ:availability_zone", Constant(ZONE))
     disk_config = named("OS-DCF:diskConfig", Constant("MANUAL"))
     host = admin_only(named("OS-EXT-SRV-ATTR:host", serializers.CharField(source="host")))
+    hypervisor_hostname = admin_only(
+        named("OS-EXT-SRV-ATTR:hypervisor_hostname", serializers.CharField(source="host"))
+    )
+    instance_name = admin_only(
+        named("OS-EXT-SRV-ATTR:instance_name", serializers.CharField(source="name"))
+    )
     power_state = named(
         "OS-EXT-STS:power_state", serializers.SerializerMethodField("get_power_state")
     )
@@ -69,10 +89,15 @@ class ServerRepresentation(ServerBriefRepresentation):
     def get_updated(self, server: Server) -> str:
         return f"{server.reported_at:%Y-%m-%dT%H:%M:%SZ}"
 
+    def get_hostId(self, server: Server) -> str:  # noqa: N802 - the API's name
+        """Tells a project which of its servers are together, and nobody the host's name."""
+        return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest()
+
     @extend_schema_field(serializers.DictField())
     def get_flavor(self, server: Server) -> dict[str, Any]:
-        """Its size; there are no flavors to choose from."""
-        return {"id": f"{server.vcpus}-{server.memory_mib}", "links": []}
+        """Its size."""
+        name = flavor_name(server.vcpus, server.memory_mib)
+        return {"id": name, "links": [flavor_link(self.request, name, "bookmark")]}
 
     def get_power_state(self, server: Server) -> int:
         return POWER.get(server.status, 0)

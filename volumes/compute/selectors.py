@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 
 from storage_project.api.faults import NotFound
 from storage_project.api.lookup import get_by_uuid
@@ -17,6 +17,21 @@ def servers_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Serve
     """The servers of the caller's project, or of all."""
     servers = Server.objects.all()
     return servers if all_projects else servers.filter(project_id=caller.project_id)
+
+
+def sizes_of(caller: Caller) -> list[tuple[int, int]]:
+    """The processors and the MiB of memory that the servers a caller may see have, the smallest
+    first."""
+    sizes = servers_of(caller, all_projects=caller.is_admin).values_list("vcpus", "memory_mib")
+    return [*sizes.distinct().order_by("vcpus", "memory_mib")]
+
+
+def usage_of(project_id: str) -> dict[str, int]:
+    """How many servers a project has, and how many processors and MiB of memory they have."""
+    used = Server.objects.filter(project_id=project_id).aggregate(
+        instances=Count("pk"), cores=Sum("vcpus", default=0), ram=Sum("memory_mib", default=0)
+    )
+    return dict(used)
 
 
 def get_server(caller: Caller, server_id: UUID | str) -> Server:

@@ -5,7 +5,13 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from storage_project.api.filters import IdFilter, ListFilter, TextFilter, wants_all_projects
+from storage_project.api.filters import (
+    BooleanFilter,
+    IdFilter,
+    ListFilter,
+    TextFilter,
+    wants_all_projects,
+)
 from storage_project.api.gates import named
 from storage_project.api.paging import paginate
 from storage_project.api.requests import ResourceRequest
@@ -17,6 +23,13 @@ from volumes.models import Server
 SORTABLE = {"display_name": "name", "name": "name", "status": "status", "host": "host"}
 
 
+class DeletedFilter(BooleanFilter):
+    """Servers that are gone; nothing is kept of them."""
+
+    def filter(self, qs: "QuerySet[Server]", value: bool | None) -> "QuerySet[Server]":
+        return qs.none() if value else qs
+
+
 class ServerFilter(ListFilter):
     name = TextFilter("name", lookup_expr="icontains")
     status = TextFilter("status", lookup_expr="iexact")
@@ -24,6 +37,7 @@ class ServerFilter(ListFilter):
     host = TextFilter()
     project_id = TextFilter()
     tenant_id = named("tenant_id", TextFilter("project_id"))
+    deleted = DeletedFilter()
 
 
 def asked_for(request: ResourceRequest) -> "QuerySet[Server]":

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
 from storage_project.api import versions
@@ -16,6 +18,12 @@ OLDER_HEADER = "X-OpenStack-Nova-API-Version"
 
 class ComputeView(ResourceView):
     """One address of the Compute API."""
+
+    microversion_parameter = OpenApiParameter(
+        versions.HEADER,
+        location=OpenApiParameter.HEADER,
+        description=f"`compute {VERSION}` or `compute latest`, which are the same; or nothing.",
+    )
 
     def negotiate_microversion(self, request: ResourceRequest) -> Microversion:
         """Refuse every version but ours. What block storage shares is shown at its latest."""
@@ -32,7 +40,8 @@ class ComputeView(ResourceView):
         for version in wanted - {VERSION, "latest"}:
             raise NotAcceptable(
                 f"Version {version[:32]} is not supported by the API. Minimum is {VERSION} and "
-                f"maximum is {VERSION}."
+                f"maximum is {VERSION}.",
+                extra={"min_version": VERSION, "max_version": VERSION},
             )
         return versions.MAX
 
@@ -40,6 +49,7 @@ class ComputeView(ResourceView):
         self, request: ResourceRequest, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(response, [OLDER_HEADER])
         response[versions.HEADER] = f"compute {VERSION}"
         response[OLDER_HEADER] = VERSION
         return response
