@@ -47,7 +47,8 @@ def report_backend(name: str) -> None:
                 "total_gib": pool.total_gib,
                 "free_gib": pool.free_gib,
                 "thin": pool.thin,
-                "capabilities": dict(pool.capabilities),
+                # Each attachment has an export of its own, so several of one volume need no more.
+                "capabilities": {"multiattach": True, **pool.capabilities},
                 "max_over_subscription_ratio": backend.max_over_subscription_ratio,
                 "reserved_percentage": backend.reserved_percentage,
                 "preference": backend.preference,

@@ -18,7 +18,10 @@ CONNECTOR = {
 
 
 class ConnectorField(serializers.Field[Any, Any, Any, Any]):
-    """What a host says about itself. Clients send all that they know; read is what counts here."""
+    """What a host says about itself. Clients send all that they know; read is what counts here.
+
+    Where it may be left out, they also send an empty one.
+    """
 
     default_error_messages = {"mapping": "Must be an object."}
 
@@ -28,9 +31,11 @@ class ConnectorField(serializers.Field[Any, Any, Any, Any]):
     }
     mode = Choice(MODES, allow_null=True, allow_blank=True)
 
-    def to_internal_value(self, data: object) -> dict[str, Any]:
+    def to_internal_value(self, data: object) -> dict[str, Any] | None:
         if not isinstance(data, dict):
             self.fail("mapping")
+        if not data and self.allow_null:
+            return None
         fields = {**self.needed, **self.known, "mode": self.mode}
         found, errors = {}, {}
         for name, field in fields.items():

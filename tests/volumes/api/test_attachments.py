@@ -119,6 +119,13 @@ class TestReserve:
         assert "3.54" in message(response)
         made(attach(member, volume, "3.53", mode=None))
 
+    def test_with_an_empty_connector(self, member: Account, volume: Volume) -> None:
+        """As some clients say that they have none."""
+        shown = made(attach(member, volume, connector={}))
+        assert shown["status"] == "reserved"
+        body: Any = {"attachment": {"connector": {}}}
+        assert member.client().put(f"{ADDRESS}/{shown['id']}", body).status_code == 400
+
     def test_came_with_3_27(self, member: Account, volume: Volume) -> None:
         assert attach(member, volume, "3.26").status_code == 404
         made(attach(member, volume, "3.27"))
@@ -129,7 +136,7 @@ class TestReserve:
             {"volume_uuid": "7"},
             {"instance_uuid": "7"},
             {"connector": "somewhere"},
-            {"connector": {}},
+            {"connector": {"ip": "10.0.0.7"}},
             {"connector": {"host": ""}},
             {"connector": {"host": ["somewhere"]}},
             {"connector": {"host": "somewhere", "mode": "x"}},
