@@ -1,8 +1,9 @@
 """Whether a volume may be taken away from a client that does not let it go by itself."""
 
 from drivers.errors import ConfigurationError
+from drivers.hypervisor.base import ServerStatus
 from volumes.exports import open_export
-from volumes.models import Attachment
+from volumes.models import Attachment, Server
 
 # From its connection to the end of its detachment a server may read and write the volume.
 USED = ("attaching", "attached", "detaching")
@@ -14,8 +15,9 @@ def used_by_server(attachment: Attachment) -> bool:
 
 
 def held_by_server(attachment: Attachment) -> bool:
-    """Whether a server has the volume, as far as can be known."""
-    return used_by_server(attachment)
+    """Whether a server has the volume, as far as can be known: one of ours that is off has not."""
+    is_off = Server.objects.filter(pk=attachment.server_id, status=ServerStatus.SHUTOFF)
+    return used_by_server(attachment) and not is_off.exists()
 
 
 def cuts_off(attachment: Attachment) -> bool:

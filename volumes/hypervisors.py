@@ -10,6 +10,7 @@ from drivers.errors import ConfigurationError
 from drivers.hypervisor.base import HypervisorDriver, ServerInfo, ServerStatus
 from storage_project.config import Hypervisor, configuration
 from storage_project.identity.selectors import find_project
+from storage_project.operations.states import COMPUTE_QUEUES
 from volumes.models import Attachment, Server
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ def _configured(name: str) -> Hypervisor:
 
 def compute_queue(host: str) -> str:
     """The queue of the workers that reach the hypervisors of a host."""
-    return f"compute.{host}"
+    return COMPUTE_QUEUES + host
 
 
 def report_hypervisor(name: str) -> None:

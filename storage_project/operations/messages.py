@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from drivers.errors import DriverError, Reason
+from storage_project.operations.states import COMPUTE_QUEUES
 
 
 class Code(StrEnum):
@@ -13,6 +14,7 @@ class Code(StrEnum):
     BACKEND_FULL = "backend_full"
     BACKEND_FAILED = "backend_failed"
     BACKEND_SILENT = "backend_silent"
+    HYPERVISOR_FAILED = "hypervisor_failed"
     CANCELLED = "cancelled"
     CHANGED_MEANWHILE = "changed_meanwhile"
     WORKER_DIED = "worker_died"
@@ -26,6 +28,7 @@ SENTENCES = {
     Code.BACKEND_FAILED: "The backend could not do it.",
     Code.BACKEND_SILENT: "No worker of the backend took it in time. Ask the operator whether the "
     "backend's worker is running (openstack volume service list), then try again.",
+    Code.HYPERVISOR_FAILED: "The server's hypervisor could not do it.",
     Code.CANCELLED: "It was cancelled.",
     Code.CHANGED_MEANWHILE: "What it needed has changed since it was accepted.",
     Code.WORKER_DIED: "The workers that took it died, time after time; it was given up so that "
@@ -69,7 +72,13 @@ class NotYet(Exception):  # noqa: N818 - it is not an error: the step only waits
         super().__init__(why)
 
 
-def as_step_error(error: DriverError, place: str) -> StepError:
-    """What a driver said at `place` (`host@backend`), in words fit for a user."""
-    code = Code.BACKEND_FULL if error.code is Reason.no_space else Code.BACKEND_FAILED
+def as_step_error(error: DriverError, queue: str) -> StepError:
+    """What a driver said at work for this queue, in words fit for a user."""
+    _, _, place = queue.partition(".")
+    if queue.startswith(COMPUTE_QUEUES):
+        code = Code.HYPERVISOR_FAILED
+    elif error.code is Reason.no_space:
+        code = Code.BACKEND_FULL
+    else:
+        code = Code.BACKEND_FAILED
     return StepError(code, f"{place}: {error}", cause=str(error), retryable=error.retryable)

@@ -127,7 +127,7 @@ def _run_claimed(run: Run, pipeline: Pipeline, step: Step) -> Outcome:
 
 def _translated(run: Run, error: DriverError) -> StepError:
     log.warning("the driver failed", error=str(error), detail=error.detail)
-    return as_step_error(error, run.operation.provision_queue.partition(".")[2])
+    return as_step_error(error, run.operation.provision_queue)
 
 
 def _wait_for_others(run: Run) -> None:

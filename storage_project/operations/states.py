@@ -35,6 +35,8 @@ PLACED = frozenset({Step.PROVISION, Step.UNDO})
 CONTROL_QUEUE = "control"
 # One for each host: long copies, so that short work never waits behind them.
 DATA_QUEUES = "data."
+# One for each host with hypervisors.
+COMPUTE_QUEUES = "compute."
 
 
 def following(step: Step) -> Step:

@@ -5,8 +5,9 @@
               --(cancelled before the guest was asked)--> what it was
 
 A hypervisor only asks its guest, and the guest may take its time, or never answer: it is asked
-again, the volume stays `detaching`, its export in place, and the operation tells what it waits for.
-Only when the disk is gone does `attachment.delete` revoke the export (see `disconnect.py`).
+again, the volume stays `detaching`, its export in place, and the operation tells what it waits
+for. Only when the disk is gone does `attachment.delete` revoke the export (see `disconnect.py`).
+A forced detach opens that one at once, and this one gives way.
 """
 
 from uuid import UUID
@@ -21,7 +22,7 @@ from volumes.attachment_state import changing_attachments
 from volumes.hypervisors import compute_queue, open_hypervisor
 from volumes.models import Attachment
 from volumes.pipelines.attach import server_of
-from volumes.pipelines.disconnect import go_on_to_disconnect
+from volumes.pipelines.disconnect import go_on_to_disconnect, is_being_disconnected
 
 pipeline = Pipeline("server.detach", model=Attachment)
 
@@ -47,8 +48,11 @@ def provision(run: Run) -> None:
     attachment: Attachment = run.load()
     hypervisor = open_hypervisor(run.notes["hypervisor"])
     serial = serial_of(str(attachment.volume_id))
-    if not hypervisor.detach(str(attachment.server_id), serial, wait_s=RELEASE_S):
-        raise NotYet("waits for the guest to release the disk", wait_s=ASK_AGAIN_S)
+    if hypervisor.detach(str(attachment.server_id), serial, wait_s=RELEASE_S):
+        return
+    if run.cancel_requested:  # by who takes the volume away without the guest's consent
+        raise StepError(Code.CANCELLED)
+    raise NotYet("waits for the guest to release the disk", wait_s=ASK_AGAIN_S)
 
 
 @pipeline.report
@@ -63,6 +67,8 @@ def fail(run: Run, error: StepError) -> None:
     attachment: Attachment = run.resource
     told = {"operation": run.operation, "note": error.sentence}
     with changing_attachments(attachment.volume_id, operation=run.operation):
+        if is_being_disconnected(attachment):
+            return
         if error.code is Code.CANCELLED or run.operation.step in UNTOUCHED:
             advance_if_possible(attachment, "keep", to=run.arguments["was"], **told)
         else:

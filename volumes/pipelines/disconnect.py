@@ -79,8 +79,13 @@ def fail(run: Run, error: StepError) -> None:
 def go_on_to_disconnect(run: Run, attachment: Attachment) -> None:
     """Have the attachment deleted once this operation ends, unless somebody does already; in the
     transaction in which it ends, with the volume locked."""
-    if active_operations(attachment.pk).filter(kind=pipeline.kind).exists():
+    if is_being_disconnected(attachment):
         return
     operation = go_on_with(pipeline.kind, attachment, after=run.operation, was=attachment.status)
     if attachment.status != "detaching":
         advance(attachment, "delete", operation=operation)
+
+
+def is_being_disconnected(attachment: Attachment) -> bool:
+    """Whether an operation deletes the attachment, or will."""
+    return active_operations(attachment.pk).filter(kind=pipeline.kind).exists()
