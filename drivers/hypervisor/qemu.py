@@ -8,7 +8,7 @@ ours, and is left alone.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -78,8 +78,8 @@ class QemuDriver(HypervisorDriver):
             try:
                 with Qmp(path, timeout_s=min(LOOK_TIMEOUT_S, self.options.timeout_s)) as qmp:
                     servers.append(self._info(qmp, path))
-            except (OSError, QmpError):
-                continue  # dead, or it does not answer
+            except (OSError, QmpError, ValueError):
+                continue  # dead, or it does not answer, or is something else than QEMU
         return servers
 
     def list_disks(self, server_id: str) -> list[Disk]:
@@ -139,34 +139,37 @@ class QemuDriver(HypervisorDriver):
     @contextmanager
     def _server(self, server_id: str) -> Iterator[Qmp]:
         """Talk to a server, alone. Raises `not_found`, or `unavailable` when one is silent."""
-        path = self._find(server_id)
-        try:
-            with Qmp(path, timeout_s=self.options.timeout_s) as qmp:
+        with ExitStack() as conversation:
+            qmp = self._find(server_id, conversation)
+            try:
                 yield qmp
-        except (FileNotFoundError, ConnectionError) as error:
-            raise no_such_server(server_id) from error  # it ended just now, and its disks with it
-        except OSError as error:
-            raise silent(error) from error
-        except QmpError as error:
-            raise DriverError(
-                "The hypervisor refused.", code=Reason.failed, detail=str(error)
-            ) from error
+            except ConnectionError as error:
+                raise no_such_server(server_id) from error  # it ended now, its disks with it
+            except OSError as error:
+                raise silent(error) from error
+            except QmpError as error:
+                raise DriverError(
+                    "The hypervisor refused.", code=Reason.failed, detail=str(error)
+                ) from error
 
-    def _find(self, server_id: str) -> Path:
+    def _find(self, server_id: str, conversation: ExitStack) -> Qmp:
+        """Begin the conversation with a server."""
         silence: OSError | None = None
         first = self._seen.get(server_id)
         for path in sorted(self._paths(), key=lambda path: path != first):
-            try:
-                with Qmp(path, timeout_s=self.options.timeout_s) as qmp:
+            with ExitStack() as stack:
+                try:
+                    qmp = stack.enter_context(Qmp(path, timeout_s=self.options.timeout_s))
                     found = self._identity(qmp, path).server_id
-            except (FileNotFoundError, ConnectionError):
-                continue  # dead
-            except OSError as error:
-                silence = error  # it lives, and may be the one
-                continue
-            self._seen[found] = path
-            if found == server_id:
-                return path
+                except (FileNotFoundError, ConnectionError, QmpError, ValueError):
+                    continue  # dead, or something else than QEMU
+                except OSError as error:
+                    silence = error  # it lives, and may be the one
+                    continue
+                self._seen[found] = path
+                if found == server_id:
+                    conversation.push(stack.pop_all())
+                    return qmp
         if silence:
             raise silent(silence)
         raise no_such_server(server_id)

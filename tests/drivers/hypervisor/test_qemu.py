@@ -1,4 +1,5 @@
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 from drivers.errors import DriverError, Reason
 from drivers.hypervisor.base import ServerStatus
 from drivers.hypervisor.qemu import QemuDriver
+from drivers.options import read_options
 from drivers.qmp import Qmp
 from storage_project.tour.guest.agent import GuestDisk
 from storage_project.tour.guest.guest import SLOTS, Guest
@@ -144,6 +146,42 @@ class TestQemuOnQ35(OpeningHypervisorContract):
 
 
 # Servers
+
+
+def test_the_folder_must_be_there(tmp_path):
+    options = read_options(QemuDriver.Options, {"sockets": "servers"}, where="hypervisors.kvm")
+    driver = QemuDriver(options, name="kvm", home=tmp_path)
+    with pytest.raises(DriverError) as caught:
+        driver.check()
+    assert caught.value.code == Reason.unavailable
+    (tmp_path / "servers").mkdir()
+    driver.check()
+    assert driver.list_servers() == []
+
+
+def test_what_is_no_qemu_is_no_server(driver, server, sockets, volume):
+    (sockets / "a.qmp").touch()
+    bind_socket(sockets / "dead.sock").close()
+    with bind_socket(sockets / "other.sock") as other, ThreadPoolExecutor() as threads:
+        other.listen()
+        greeting = threads.submit(greet, other, b"hello\n", times=3)  # once for each call
+        assert [each.name for each in driver.list_servers()] == ["web"]
+        assert driver.list_disks(server.server_id) == []
+        assert driver.detach(str(uuid4()), volume.serial, wait_s=SHORT_S)
+        greeting.result(LONG_S)
+
+
+def bind_socket(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(path))
+    return bound
+
+
+def greet(listener: socket.socket, words: bytes, *, times: int) -> None:
+    for _ in range(times):
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(words)
 
 
 def test_a_server_without_an_id_of_its_own_has_one_by_its_file(driver, sockets, saved_guests):
