@@ -1,6 +1,7 @@
 """Rows for tests: `VolumeFactory(size_gib=5)` is a volume that exists, with all it needs."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import factory
 from django.utils import timezone
@@ -8,7 +9,7 @@ from factory.django import DjangoModelFactory
 
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
-from volumes.models import Attachment, Pool, Service, Snapshot, Volume, VolumeType
+from volumes.models import Attachment, Pool, Server, Service, Snapshot, Volume, VolumeType
 
 
 class ProjectFactory(DjangoModelFactory[Project]):
@@ -102,6 +103,22 @@ class AttachmentFactory(DjangoModelFactory[Attachment]):
     user_id = factory.Faker("hexify", text="^" * 32)
     volume = factory.SubFactory(VolumeFactory, project_id=factory.SelfAttribute("..project_id"))
     status = "reserved"
+
+
+class ServerFactory(DjangoModelFactory[Server]):
+    """A server that runs. No hypervisor knows of it."""
+
+    class Meta:
+        model = Server
+
+    id = factory.LazyFunction(uuid4)
+    project_id = factory.Faker("hexify", text="^" * 32)
+    name = factory.Sequence("server-{}".format)
+    status = "ACTIVE"
+    host = "somewhere"
+    hypervisor = "lab"
+    vcpus = 1
+    memory_mib = 128
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

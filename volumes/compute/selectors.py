@@ -40,9 +40,8 @@ def get_server(caller: Caller, server_id: UUID | str) -> Server:
 
 
 def attachments_of_server(caller: Caller, server: Server) -> "QuerySet[Attachment]":
-    """What is attached to a server, oldest first, as a guest finds its disks."""
-    attachments = attachments_of(caller, all_projects=caller.is_admin)
-    return attachments.filter(server_id=server.pk).order_by("created_at", "id")
+    """What is attached to a server."""
+    return attachments_of(caller, all_projects=caller.is_admin).filter(server_id=server.pk)
 
 
 def get_attachment_of_server(caller: Caller, server: Server, volume_id: UUID | str) -> Attachment:

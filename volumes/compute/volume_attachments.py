@@ -11,6 +11,9 @@ from volumes.compute.representations import VolumeAttachmentRepresentation
 from volumes.compute.views import ComputeView
 from volumes.services.servers import attach_to_server, detach_from_server
 
+# As the guest has found its disks.
+OLDEST_FIRST = (("created_at", "asc"), ("id", "asc"))
+
 
 class VolumeAttachmentsView(ComputeView):
     """What is attached to a server; and where more is."""
@@ -23,12 +26,12 @@ class VolumeAttachmentsView(ComputeView):
     def get(self, request: ResourceRequest, server_id: str) -> Response:
         server = selectors.get_server(request.auth, server_id)
         attachments = selectors.attachments_of_server(request.auth, server)
-        return self.answer(paginate(attachments, request, sortable={}))
+        return self.answer(paginate(attachments, request, default_sort=OLDEST_FIRST))
 
     def post(self, request: ResourceRequest, server_id: str) -> Response:
         values = self.read(request)
         server = selectors.get_server(request.auth, server_id)
-        volume = volumes.get_volume(request.auth, values["volume_id"])
+        volume = volumes.get_volume(request.auth, values["volumeId"])
         return self.answer(attach_to_server(server=server, volume=volume, caller=request.auth))
 
 

@@ -1,11 +1,14 @@
 """What can be asked of a server's volumes. Each of these answers a request, in one transaction."""
 
+from django.conf import settings
+
 from storage_project.api.faults import Conflict
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance
-from storage_project.operations.services import open_operation
+from storage_project.operations.services import active_operations, open_operation
 from volumes.attachment_state import changing_attachments
 from volumes.models import Attachment, Server, Volume
+from volumes.removal import remove_attachment_row
 from volumes.services.attachments import add_attachment, require_reservable
 from volumes.services.rows import lock_row, refuse
 
@@ -59,6 +62,7 @@ def detach_from_server(*, attachment: Attachment, caller: Caller) -> None:
     """
     with changing_attachments(attachment.volume_id):
         current = lock_row(attachment)
+        require_not_being_detached(current)
         operation = open_operation(
             kind="server.detach",
             resource=current,
@@ -70,3 +74,23 @@ def detach_from_server(*, attachment: Attachment, caller: Caller) -> None:
             advance(current, "delete", operation=operation)
         else:
             advance(current, "begin_detaching", operation=operation)
+
+
+def forget_servers(*, hypervisor: str) -> None:
+    """Remove the servers of a hypervisor that is no more; what was attached to them is detached."""
+    for server in Server.objects.filter(host=settings.STORAGE_HOST, hypervisor=hypervisor):
+        for attachment in Attachment.objects.filter(server_id=server.pk):
+            with changing_attachments(attachment.volume_id):
+                remove_attachment_row(lock_row(attachment))
+        server.delete()
+
+
+def require_not_being_detached(attachment: Attachment) -> None:
+    """Refuse what is under way, and say what it waits for."""
+    under_way = active_operations(attachment.pk).filter(kind="server.detach").first()
+    if under_way:
+        raise refuse(
+            attachment,
+            f"Volume {attachment.volume_id} is being detached from server {attachment.server_id} "
+            f"already: operation {under_way.pk} {under_way.phase or 'has just begun'}.",
+        )
