@@ -17,10 +17,13 @@ from tests.factories import (
     AttachmentFactory,
     MessageFactory,
     OperationFactory,
+    ServerFactory,
     SnapshotFactory,
     VolumeFactory,
     VolumeTypeFactory,
 )
+from volumes.compute.representations import flavor_name
+from volumes.models import Server
 from volumes.services.types import ensure_default_type
 
 # The same in every process that collects the tests.
@@ -28,12 +31,20 @@ NOBODYS_ID = "5d1d6ae8-92b0-4b52-a5a6-6e0f3b3a9d10"
 
 pytestmark = pytest.mark.django_db
 
+
+def size_of(server: Server) -> str:
+    """The name of a flavor that is there because this server has it."""
+    return flavor_name(server.vcpus, server.memory_mib)
+
+
 # What the ids in addresses stand for: something that belongs to this account. A new kind of
 # resource adds a line here.
 OWNED: dict[str, Callable[[Account], Any]] = {
     "volume_id": lambda owner: VolumeFactory(project_id=owner.project.pk).pk,
     "snapshot_id": lambda owner: SnapshotFactory(project_id=owner.project.pk).pk,
     "attachment_id": lambda owner: AttachmentFactory(project_id=owner.project.pk).pk,
+    "server_id": lambda owner: ServerFactory(project_id=owner.project.pk).pk,
+    "flavor_id": lambda owner: size_of(ServerFactory(project_id=owner.project.pk)),
     "operation_id": lambda owner: OperationFactory(project_id=owner.project.pk).pk,
     "message_id": lambda owner: MessageFactory(project_id=owner.project.pk).pk,
     "quota_project_id": lambda owner: owner.project.pk,
