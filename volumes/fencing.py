@@ -16,8 +16,10 @@ def used_by_server(attachment: Attachment) -> bool:
 
 def held_by_server(attachment: Attachment) -> bool:
     """Whether a server has the volume, as far as can be known: one of ours that is off has not."""
+    if attachment.server_id is None or not used_by_server(attachment):
+        return False
     is_off = Server.objects.filter(pk=attachment.server_id, status=ServerStatus.SHUTOFF)
-    return used_by_server(attachment) and not is_off.exists()
+    return not is_off.exists()
 
 
 def cuts_off(attachment: Attachment) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
 
-from storage_project.api.faults import NotFound
+from storage_project.api.faults import Conflict, NotFound
 from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
 from volumes.models import Attachment, Pool, QuotaUsage, Service, Snapshot, Volume, VolumeType
@@ -32,6 +32,15 @@ def get_volume(caller: Caller, volume_id: UUID | str) -> Volume:
     """One volume; an admin's may be of any project. 404 for anything else, a non-UUID too."""
     visible = volumes_of(caller, all_projects=caller.is_admin).prefetch_related(None)
     return get_by_uuid(visible.select_related(*PLACES), "Volume", volume_id)
+
+
+def find_volume(name: str) -> Volume:
+    """One volume of any project, for who has a shell: by its id, or by a name that no other has."""
+    volumes = Volume.objects.select_related(*PLACES)
+    named = list(volumes.filter(name=name)[:2])
+    if len(named) == 2:
+        raise Conflict(f"There is more than one volume named {name}: say which, by its id.")
+    return named[0] if named else get_by_uuid(volumes, "Volume", name)
 
 
 def snapshots_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Snapshot]":
