@@ -7,6 +7,7 @@ from typing import Any
 from drivers.errors import ConfigurationError
 from drivers.export.base import ExportDriver
 from drivers.hypervisor.base import HypervisorDriver
+from drivers.repository.base import RepositoryDriver
 from drivers.volume.base import VolumeDriver
 
 # Every driver we ship, by kind. A new one is one file and one line here.
@@ -22,6 +23,13 @@ DRIVERS: dict[str, dict[str, str]] = {
         "memory": "drivers.hypervisor.memory.MemoryHypervisor",
         "qemu": "drivers.hypervisor.qemu.QemuDriver",
     },
+    "repository": {
+        "azure": "drivers.repository.object_store.AzureRepository",
+        "directory": "drivers.repository.directory.DirectoryRepository",
+        "gcs": "drivers.repository.object_store.GcsRepository",
+        "memory": "drivers.repository.memory.MemoryRepository",
+        "s3": "drivers.repository.object_store.S3Repository",
+    },
     "volume": {
         "file": "drivers.volume.file.FileDriver",
         "memory": "drivers.volume.memory.MemoryDriver",
@@ -32,6 +40,7 @@ DRIVERS: dict[str, dict[str, str]] = {
 INTERFACES: dict[str, type] = {
     "export": ExportDriver,
     "hypervisor": HypervisorDriver,
+    "repository": RepositoryDriver,
     "volume": VolumeDriver,
 }
 
