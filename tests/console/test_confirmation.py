@@ -55,7 +55,9 @@ def test_of_several_rows_each_is_answered_for(console: Client) -> None:
         follow=True,
     )
     told = [str(message) for message in page.context["messages"]]
-    assert any(message.startswith(f"letters: Volume {kept.pk} cannot delete") for message in told)
+    assert any(
+        message.startswith(f"letters: Volume {kept.pk} cannot be deleted") for message in told
+    )
     assert "Delete: scratch" in told
     assert [operation.resource_id for operation in Operation.objects.all()] == [gone.pk]
     assert LogEntry.objects.get().object_repr == "scratch"

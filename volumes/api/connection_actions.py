@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from storage_project.api.actions import Action
 from storage_project.api.bodies import Body
-from storage_project.api.faults import BadRequest, ServiceUnavailable
+from storage_project.api.faults import BadRequest, Conflict
 from storage_project.api.input_fields import Choice, Text
 from storage_project.api.requests import ResourceRequest
 from volumes import selectors
@@ -108,7 +108,7 @@ def initialize(request: ResourceRequest, volume: Volume, body: dict[str, Any]) -
     require_no_failure("attachment.connect", attachment.pk)
     made = selectors.get_attachment(request.auth, attachment.pk)
     if made.connection_info is None:
-        raise ServiceUnavailable(f"Volume {volume.pk} is still being connected; ask again.")
+        raise Conflict(f"Volume {volume.pk} is still being connected; ask again.")
     return {"connection_info": made.connection_info}
 
 

@@ -276,7 +276,7 @@ class TestConnection:
         with monkeypatch.context() as patched:
             patched.setattr(waiting, "PATIENCE_S", 0)
             response = act(member, volume, "initialize_connection", {"connector": CONNECTOR})
-        assert response.status_code == 503
+        assert response.status_code == 409
         assert "ask again" in message(response)
         assert self.connect(member, volume)
         assert Attachment.objects.count() == 1
