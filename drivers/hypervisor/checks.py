@@ -52,6 +52,15 @@ def not_grown(detail: str) -> DriverError:
     )
 
 
+def grows_later(detail: str) -> DriverError:
+    """The error of an extend of a read-only disk, which no hypervisor resizes."""
+    return DriverError(
+        "The server has the volume read-only, and sees that it has grown when it is attached anew.",
+        code=Reason.unsupported,
+        detail=detail,
+    )
+
+
 def in_use_elsewhere(detail: str) -> DriverError:
     """The error of an attach of a file that another process keeps for itself."""
     return DriverError(

@@ -11,6 +11,7 @@ from drivers.hypervisor.base import Disk
 from drivers.hypervisor.block_node import is_listening
 from drivers.hypervisor.checks import (
     free_device,
+    grows_later,
     in_use_elsewhere,
     no_slot,
     not_built_in,
@@ -156,6 +157,8 @@ def _resize(domain: Any, disk: PluggedDisk, size_bytes: int) -> None:
     try:
         domain.blockResize(disk.target, size_bytes, bytes_flag)
     except libvirt.libvirtError as error:
+        if "readonly" in str(error):
+            raise grows_later(str(error)) from error
         if "Cannot grow NBD nodes" not in str(error):
             raise
         if not is_listening(disk.nbd_socket):

@@ -16,6 +16,7 @@ from drivers.hypervisor.base import Disk
 from drivers.hypervisor.block_node import BlockNode, block_node, is_listening
 from drivers.hypervisor.checks import (
     free_device,
+    grows_later,
     in_use_elsewhere,
     no_slot,
     not_built_in,
@@ -227,6 +228,8 @@ def _resize(qmp: Qmp, device: Device, size_bytes: int) -> None:
     try:
         qmp.execute("block_resize", command)
     except QmpError as error:
+        if "read-only" in error.desc:
+            raise grows_later(str(error)) from error
         if "Cannot grow NBD nodes" not in error.desc:
             raise DriverError(
                 "The server cannot see that the volume has grown.",

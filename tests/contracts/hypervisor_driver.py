@@ -308,6 +308,20 @@ class OpeningHypervisorContract(HypervisorContract):
         attach(volume)
         assert server.wait_for_disk(volume.serial).size_bytes == SIZE_BYTES
 
+    def test_a_read_only_disk_grows_when_it_is_attached_anew(
+        self, driver, server, volume, attach, detach
+    ):
+        attach(volume, read_only=True)
+        server.wait_for_disk(volume.serial)
+        volume.grow(2 * SIZE_BYTES)
+        with pytest.raises(DriverError) as caught:
+            driver.extend(server.server_id, volume.serial, 2 * SIZE_BYTES)
+        assert caught.value.code == Reason.unsupported
+        assert "read-only" in caught.value.sentence
+        assert detach(volume)
+        attach(volume, read_only=True)
+        server.wait_for_disk(volume.serial, size_bytes=2 * SIZE_BYTES)
+
     def test_a_volume_that_cannot_be_opened_leaves_nothing(self, driver, server, volume, attach):
         volume.path.rename(volume.path.with_suffix(".away"))
         with pytest.raises(DriverError) as caught:
