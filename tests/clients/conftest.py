@@ -43,6 +43,8 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         clouds = stack.prepare(stack.start_web())
         pools = Account("admin", clouds).connection.block_storage.backend_pools
         wait_until(lambda: len(list(pools())) == len(BACKENDS), "the pools of the backends")
+        servers = Account("demo", clouds).connection.compute.servers
+        wait_until(lambda: len(list(servers())) == len(SERVERS), "the servers of the hypervisor")
         yield clouds
 
 
