@@ -21,6 +21,7 @@ LISTS = {
     "/admin/volumes/volume/": "Volumes",
     "/admin/volumes/snapshot/": "Snapshots",
     "/admin/volumes/attachment/": "Attachments",
+    "/admin/volumes/server/": "Servers",
     "/admin/volumes/volumetype/": "Volume types",
     "/admin/volumes/service/": "Services",
     "/admin/volumes/pool/": "Pools",

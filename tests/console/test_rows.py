@@ -15,12 +15,13 @@ from tests.factories import (
     OperationFactory,
     PoolFactory,
     ProjectFactory,
+    ServerFactory,
     ServiceFactory,
     SnapshotFactory,
     VolumeFactory,
     VolumeTypeFactory,
 )
-from volumes.models import QuotaLimit, QuotaUsage
+from volumes.models import QuotaLimit, QuotaUsage, Server
 
 MANY = 20
 
@@ -36,6 +37,12 @@ def make_transition() -> Transition:
     )
 
 
+def make_server() -> Server:
+    server: Server = ServerFactory(project_id=ProjectFactory().pk)
+    AttachmentFactory.create_batch(2, server_id=server.pk)
+    return server
+
+
 def make_usage() -> QuotaUsage:
     return QuotaUsage.objects.create(project_id=ProjectFactory().pk, resource="volumes", in_use=2)
 
@@ -48,6 +55,7 @@ ENGINE_ROWS: dict[str, Callable[[], Model]] = {
     "volumes/volume": lambda: VolumeFactory(project_id=ProjectFactory().pk),
     "volumes/snapshot": lambda: SnapshotFactory(project_id=ProjectFactory().pk),
     "volumes/attachment": lambda: AttachmentFactory(project_id=ProjectFactory().pk),
+    "volumes/server": make_server,
     "volumes/service": ServiceFactory,
     "volumes/pool": PoolFactory,
     "volumes/quotausage": make_usage,
@@ -131,3 +139,37 @@ def test_what_is_sealed_in_an_attachment_is_not_shown(console: Client) -> None:
         shown = console.get(f"/admin/volumes/attachment/{page}").content.decode()
         assert str(row.pk) in shown
         assert "sesame" not in shown
+
+
+def test_the_page_of_a_server_leads_to_its_volumes(console: Client) -> None:
+    server = ServerFactory(name="web")
+    mine = AttachmentFactory(server_id=server.pk, mountpoint="/dev/vdc")
+    other = AttachmentFactory(server_id=ServerFactory().pk)
+    page = console.get(f"/admin/volumes/server/{server.pk}/change/").content.decode()
+    assert f"/admin/volumes/volume/{mine.volume_id}/change/" in page
+    assert f"/admin/volumes/attachment/{mine.pk}/change/" in page
+    assert "/dev/vdc" in page
+    address = f"/admin/volumes/attachment/?server_id={server.pk}"
+    assert address in console.get("/admin/volumes/server/").content.decode()
+    listed = console.get(address).content.decode()
+    assert str(mine.pk) in listed
+    assert str(other.pk) not in listed
+
+
+def test_a_server_is_given_to_another_project(console: Client) -> None:
+    server, project = ServerFactory(), ProjectFactory()
+    attachment = AttachmentFactory(server_id=server.pk)
+    chosen = {
+        "action": "give",
+        "_selected_action": server.pk,
+        "confirmed": "1",
+        "answer-project": project.pk,
+    }
+    page = console.post("/admin/volumes/server/", chosen, follow=True).content.decode()
+    assert "detach its volumes first" in page
+    server.refresh_from_db()
+    assert server.project_id != project.pk
+    attachment.delete()
+    console.post("/admin/volumes/server/", chosen)
+    server.refresh_from_db()
+    assert server.project_id == project.pk

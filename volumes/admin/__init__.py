@@ -1,4 +1,12 @@
-"""The console's pages of block storage: volumes, snapshots, attachments, types, where they are,
-quotas."""
+"""The console's pages of block storage: volumes, snapshots, attachments, servers, types, where they
+are, quotas."""
 
-from volumes.admin import attachments, places, quotas, snapshots, types, volumes  # noqa: F401
+from volumes.admin import (  # noqa: F401
+    attachments,
+    places,
+    quotas,
+    servers,
+    snapshots,
+    types,
+    volumes,
+)

@@ -1,8 +1,9 @@
 """What can be asked of a server's volumes. Each of these answers a request, in one transaction."""
 
 from django.conf import settings
+from django.db import transaction
 
-from storage_project.api.faults import Conflict
+from storage_project.api.faults import Conflict, NotFound
 from storage_project.identity.caller import Caller
 from storage_project.operations.flow import advance
 from storage_project.operations.services import active_operations, open_operation
@@ -94,3 +95,17 @@ def require_not_being_detached(attachment: Attachment) -> None:
             f"Volume {attachment.volume_id} is being detached from server {attachment.server_id} "
             f"already: operation {under_way.pk} {under_way.phase or 'has just begun'}.",
         )
+
+
+def give_server(*, server: Server, project_id: str) -> None:
+    """Let a server belong to another project. `Conflict` while anything is attached to it, for that
+    is of the project that has it now."""
+    with transaction.atomic():
+        current = Server.objects.select_for_update().filter(pk=server.pk).first()
+        if current is None:
+            raise NotFound("Instance", server.pk)
+        if Attachment.objects.filter(server_id=server.pk).exists():
+            raise Conflict(
+                f"Server {server.pk} cannot be given to another project: detach its volumes first."
+            )
+        Server.objects.filter(pk=server.pk).update(project_id=project_id)

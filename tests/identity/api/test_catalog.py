@@ -1,5 +1,6 @@
 """The catalog and its parts, and the documents that clients read before they sign in."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +26,21 @@ def test_catalog(demo: Account) -> None:
         "RegionOne",
         "RegionOne",
     )
+
+
+def test_compute_is_in_it_where_there_are_hypervisors(
+    demo: Account, configure: Callable[[str], None]
+) -> None:
+    def entries() -> dict[str, set[str]]:
+        catalog = demo.client.get("/identity/v3/auth/catalog").json()["catalog"]
+        return {each["type"]: {one["url"] for one in each["endpoints"]} for each in catalog}
+
+    configure("")
+    without = entries()
+    configure('[hypervisors.lab]\ndriver = "memory"\nservers = ["one"]')
+    assert entries() == {**without, "compute": {"http://testserver/compute/v2.1"}}
+    services = demo.client.get("/identity/v3/services?type=compute").json()["services"]
+    assert [service["name"] for service in services] == ["nova"]
 
 
 def test_catalog_behind_a_proxy(demo: Account, settings: Any) -> None:
