@@ -23,6 +23,13 @@ def lies_on(step: Step, disk: Disk, volume: Volume) -> None:
     )
 
 
+def begins_with(step: Step, disk: Disk, volume: Volume, text: str) -> None:
+    """The first bytes of its file are this text."""
+    with disk.path_of(volume.id).open("rb") as file:
+        found = file.read(len(text.encode()))
+    step.check(f'it begins with "{text}"', found.decode(errors="replace"), text)
+
+
 def lies_nowhere(step: Step, tour: Tour, volume: Volume) -> None:
     """No disk has a file of it."""
     paths = [disk.path_of(volume.id) for disk in tour.all_disks]
@@ -43,17 +50,17 @@ def is_gone(step: Step, tour: Tour, volume: Volume) -> None:
 
 @contextmanager
 def quota_counts(
-    step: Step, tour: Tour, type_name: str, *, volumes: int = 0, gib: int = 0
+    step: Step, tour: Tour, type_name: str, *, volumes: int = 0, snapshots: int = 0, gib: int = 0
 ) -> Iterator[None]:
     """The block makes the project's quota count so much more, in all and of the type."""
     before = _usage(tour)
     yield
     after = _usage(tour)
     changes = {name: after[name] - before[name] for name in after if after[name] != before[name]}
-    expected = {"volumes": volumes, "gigabytes": gib}
+    expected = {"volumes": volumes, "snapshots": snapshots, "gigabytes": gib}
     expected |= {f"{name}_{type_name}": change for name, change in expected.items()}
     step.check(
-        f"the quota counts {_describe(volumes, gib)}",
+        f"the quota counts {_describe(volumes, snapshots, gib)}",
         changes,
         {name: change for name, change in expected.items() if change},
     )
@@ -67,9 +74,11 @@ def _usage(tour: Tour) -> dict[str, int]:
     return in_use | {f"{name} (reserved)": count["reserved"] for name, count in quota.items()}
 
 
-def _describe(volumes: int, gib: int) -> str:
+def _describe(volumes: int, snapshots: int, gib: int) -> str:
     """1 volume and 2 GiB more"""
     counted = [f"{abs(gib)} GiB {'more' if gib > 0 else 'less'}"]
-    if volumes:
-        counted.insert(0, f"{abs(volumes)} volume")
-    return " and ".join(counted)
+    for number, name in ((snapshots, "snapshot"), (volumes, "volume")):
+        if number:
+            counted.insert(0, f"{abs(number)} {name}{'s' if abs(number) > 1 else ''}")
+    *others, last = counted
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,7 +1,9 @@
 """One user of the Block Storage API, over plain HTTP with a token: what any program can do."""
 
+from collections.abc import Mapping
+from copy import copy
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -30,11 +32,18 @@ class Client:
 
     def __init__(self, url: str, account: Account) -> None:
         self._host = urlsplit(url).netloc
+        self._root = "/v3"
         self._token = ""
         self._token, self.project_id = self._sign_in(account)
 
+    def at(self, root: str) -> Self:
+        """The same user of another API of this address."""
+        other = copy(self)
+        other._root = root
+        return other
+
     def get(self, path: str, **query: object) -> Any:
-        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path)
+        return self._ask("GET", _with_query(path, query))
 
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, body)
@@ -42,8 +51,8 @@ class Client:
     def put(self, path: str, body: object) -> Any:
         return self._ask("PUT", path, body)
 
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
+    def delete(self, path: str, **query: object) -> None:
+        self._ask("DELETE", _with_query(path, query))
 
     def _sign_in(self, account: Account) -> tuple[str, str]:
         domain = {"id": "default"}
@@ -58,7 +67,7 @@ class Client:
         return headers["X-Subject-Token"], answer["token"]["project"]["id"]
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
-        return self._send(method, f"/v3{path}", body)[1]
+        return self._send(method, f"{self._root}{path}", body)[1]
 
     def _send(self, method: str, path: str, body: object) -> tuple[dict[str, str], Any]:
         headers = {"OpenStack-API-Version": MICROVERSION, "Accept": "application/json"}
@@ -78,6 +87,10 @@ class Client:
         if answer.status >= 400:
             raise Refused(answer.status, _sentence(text))
         return dict(answer.headers), orjson.loads(text) if text else None
+
+
+def _with_query(path: str, query: Mapping[str, object]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _sentence(text: bytes) -> str:

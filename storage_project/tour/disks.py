@@ -1,5 +1,6 @@
 """The backends that the tour shows things on, and where to look for what lies there."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,11 @@ class Disk:
         """Where the file of a volume is to be."""
         return self.folder / volume_id
 
+    def write(self, volume_id: str, text: str) -> None:
+        """Write at the beginning of a volume that nobody has attached."""
+        with self.path_of(volume_id).open("r+b", buffering=0) as file:
+            file.write(text.encode())
+
 
 def find_disks() -> dict[str, Disk]:
     """Those that are configured, by name."""
@@ -40,6 +46,13 @@ def find_disks() -> dict[str, Disk]:
         for name, driver in drivers.items()
         if isinstance(driver, FileDriver)
     }
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the folder of a disk and those in and around it, as far as nothing lies in them."""
+    for empty in (*folder.glob("*/"), folder, folder.parent):
+        with suppress(OSError):
+            empty.rmdir()
 
 
 def show_path(path: Path) -> str:

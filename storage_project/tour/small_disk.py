@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from drivers.errors import ConfigurationError
 from drivers.units import MIB
 from storage_project.config import add_configuration, load_configuration
+from storage_project.tour.disks import remove_empty
 from volumes.backends import BINARY, host_of
 from volumes.services.services import forget_service
 
@@ -66,9 +67,7 @@ def _fill(ballast: BinaryIO) -> None:
 def _empty(folder: Path) -> None:
     """Leave no trace on the disk; what is not the tour's own stays."""
     (folder / "volumes" / BALLAST).unlink(missing_ok=True)
-    for empty in (*folder.glob("*/"), folder, folder.parent):
-        with suppress(OSError):
-            empty.rmdir()
+    remove_empty(folder)
 
 
 def _folder() -> Path:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from storage_project.tour import small_disk
+from storage_project.tour.disks import Disk
 from storage_project.tour.tour import Tour, wait_until
 from storage_project.tour.trouble import Trouble
-from volumes.backends import BINARY, host_of
+from volumes.backends import BINARY
 
 OUT_OF_USE = "Only the tour of make demo uses it"
 
@@ -38,21 +38,22 @@ def offer_type(tour: Tour, name: str, backends: str) -> None:
 
 
 @contextmanager
-def small_disk_in_use(tour: Tour, type_name: str, backends: str) -> Iterator[None]:
-    """For the block, a type whose volumes may go to the small disk, among these backends.
+def disk_in_use(tour: Tour, disk: Disk, type_name: str, backends: str) -> Iterator[None]:
+    """For the block, a type whose volumes may go to a disk of the tour's, among these backends.
 
     After it, nobody's volume is sent there any more.
     """
     with ExitStack() as afterwards:
-        afterwards.callback(_enable_small_disk, tour, False)
-        _enable_small_disk(tour, True)
+        afterwards.callback(set_disk_enabled, tour, disk, False)
+        set_disk_enabled(tour, disk, True)
         afterwards.callback(_withdraw_type, tour, type_name)
         offer_type(tour, type_name, backends)
         yield
 
 
-def _enable_small_disk(tour: Tour, enabled: bool) -> None:
-    service = {"binary": BINARY, "host": host_of(small_disk.NAME)}
+def set_disk_enabled(tour: Tour, disk: Disk, enabled: bool) -> None:
+    """Whether volumes are sent to this disk."""
+    service = {"binary": BINARY, "host": disk.host}
     if enabled:
         tour.admin.put("/os-services/enable", service)
     else:

@@ -26,13 +26,13 @@ class Step:
     took_s: float | None = None
     trouble: str = ""
     checked: int = 0
-    _operation: dict[str, Any] = field(default_factory=dict)
+    _operations: dict[str, dict[str, Any]] = field(default_factory=dict)
     _remarks: list[RenderableType] = field(default_factory=list)
     _spinner: Spinner = field(default_factory=lambda: Spinner("dots", style="cyan"))
 
     def watch(self, operation: dict[str, Any]) -> None:
-        """Show an operation, as the API has just shown it."""
-        self._operation = operation
+        """Show an operation, as the API has just shown it, below those before it."""
+        self._operations[operation["id"]] = operation
 
     def check(self, claim: str, found: object, expected: object = True) -> None:
         """Show a claim that holds; for one that does not, raise `Trouble` with what is so."""
@@ -51,9 +51,13 @@ class Step:
         self.trouble = trouble
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        details: list[RenderableType] = [*self._remarks]
-        if self._operation:
-            details[:0] = draw_operation(self._operation)
+        several = len(self._operations) > 1
+        details: list[RenderableType] = [
+            line
+            for operation in self._operations.values()
+            for line in draw_operation(operation, named=several)
+        ]
+        details += self._remarks
         if self.trouble:
             details.append(Text(self.trouble, style="red"))
         yield self._headline()

@@ -10,12 +10,13 @@ DONE = "done"
 FAILED = "failed"
 
 
-def draw_operation(operation: dict[str, Any]) -> list[Text]:
+def draw_operation(operation: dict[str, Any], *, named: bool = False) -> list[Text]:
     """The steps that have ended, with the time that each took; below them, why one was not done.
 
-    Why the last one failed is left out: that is the operation's own error.
+    Why the last one failed is left out: that is the operation's own error. `named` tells which
+    operation it is.
     """
-    line, reasons = Text(style="dim"), []
+    line, reasons = Text(f"{operation['kind']}: " if named else "", style="dim"), []
     since = datetime.fromisoformat(operation["created_at"])
     for entry in ended_steps(operation):
         at = datetime.fromisoformat(entry["at"])

@@ -16,6 +16,7 @@ from storage_project.supervisor.stack import Stack
 from storage_project.tour import small_disk
 from storage_project.tour.client import Client, Refused
 from storage_project.tour.disks import Disk, find_disks
+from storage_project.tour.machine import NBD_DISK, Machine
 from storage_project.tour.step import Indented, Step
 from storage_project.tour.timeline import DONE, ended_steps
 from storage_project.tour.trouble import TourOver, Trouble
@@ -44,24 +45,28 @@ class Volume:
 class Tour:
     """`demo` is the tenant whose volumes these are; `admin` only sets the stage."""
 
-    def __init__(self, stack: Stack, console: Console) -> None:
+    def __init__(self, stack: Stack, console: Console, machine: Machine) -> None:
         accounts = {account.name: account for account in stack.accounts}
         self.demo = Client(stack.api.url, accounts["demo"])
+        self.compute = self.demo.at("/compute/v2.1")
         self.admin = Client(stack.api.url, accounts["admin"])
         disks = find_disks()
         self.small_disk = disks.pop(small_disk.NAME)
+        self.nbd_disk = disks.pop(NBD_DISK, None)
         if len(disks) < 2:
             raise Trouble(TOO_FEW_DISKS.format(settings.STORAGE_CONFIG))
         self.disks = [*disks.values()][:2]
         self.volumes: list[Volume] = []
         self.steps: list[Step] = []
         self.console = console
+        self.machine = machine
         self._chapters = 0
 
     @property
     def all_disks(self) -> list[Disk]:
         """Where a file of a volume could be."""
-        return [*self.disks, self.small_disk]
+        own = [self.small_disk, *([self.nbd_disk] if self.nbd_disk else [])]
+        return [*self.disks, *own]
 
     # Showing
 
@@ -91,17 +96,18 @@ class Tour:
 
     # Doing
 
-    def create_volume(self, *, type_name: str, size_gib: int) -> Volume:
-        """Ask for a volume; what becomes of it is to be followed."""
+    def create_volume(self, *, type_name: str, size_gib: int, **source: str) -> Volume:
+        """Ask for a volume, blank or of a `source` as the API calls it; what becomes of it is to be
+        followed."""
         body = {"name": "tour", "size": size_gib, "volume_type": type_name, "metadata": MARK}
-        answer = self.demo.post("/volumes", {"volume": body})
+        answer = self.demo.post("/volumes", {"volume": body | source})
         volume = Volume(answer["volume"]["id"], type_name, size_gib)
         self.volumes.append(volume)
         return volume
 
-    def follow(self, step: Step, volume: Volume) -> dict[str, Any]:
+    def follow(self, step: Step, resource_id: str, *, kind: str = "") -> dict[str, Any]:
         """As `watch`, and `Trouble` unless the operation succeeds."""
-        operation = self.watch(step, volume)
+        operation = self.watch(step, resource_id, kind=kind)
         if operation["status"] != "succeeded":
             raise Trouble(f"The operation {operation['status']}. {operation['error']}")
         done = [entry["step"] for entry in ended_steps(operation) if entry["outcome"] == DONE]
@@ -109,9 +115,11 @@ class Tour:
             raise Trouble(f"The operation succeeded with the steps {', '.join(done)}.")
         return operation
 
-    def watch(self, step: Step, volume: Volume) -> dict[str, Any]:
-        """Show the newest operation of a volume until it ends, well or not, and return it."""
-        (newest,) = self.demo.get("/operations", resource_id=volume.id, limit=1)["operations"]
+    def watch(self, step: Step, resource_id: str, *, kind: str = "") -> dict[str, Any]:
+        """Show the newest operation (of that kind) of something until it ends, well or not, and
+        return it."""
+        query = {"resource_id": resource_id, "limit": 1} | ({"kind": kind} if kind else {})
+        (newest,) = self.demo.get("/operations", **query)["operations"]
         operation: dict[str, Any] = {}
 
         def ended() -> bool:
@@ -123,16 +131,41 @@ class Tour:
         return operation
 
     def discard(self, volume: Volume) -> None:
-        """Delete a volume, and return once it is gone. What is underway is waited for."""
+        """Detach a volume, delete it with its snapshots, and return once it is gone. What is
+        underway is waited for."""
         wait_until(
             lambda: self.status_of(volume) not in TRANSITIONAL,
             f"what is underway with volume {volume.id}",
         )
+        self.detach(volume)
         if self.status_of(volume) is not None:
-            self.demo.delete(f"/volumes/{volume.id}")
+            self.demo.delete(f"/volumes/{volume.id}", cascade=True)
             wait_until(lambda: self.status_of(volume) is None, f"the end of volume {volume.id}")
         if volume in self.volumes:
             self.volumes.remove(volume)
+
+    def detach(self, volume: Volume) -> None:
+        """Detach a volume from everything, and return once it is."""
+        for attachment in self.attachments_of(volume):
+            if attachment["instance"] and attachment["status"] == "detaching":
+                continue
+            try:
+                self.compute.delete(
+                    f"/servers/{attachment['instance']}/os-volume_attachments/{volume.id}"
+                )
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                # Not a server's, or of one that is no more: nobody uses it.
+                self.admin.delete(f"/attachments/{attachment['id']}")
+        wait_until(lambda: not self.attachments_of(volume), f"volume {volume.id} to be detached")
+
+    def attachments_of(self, volume: Volume) -> list[dict[str, Any]]:
+        """How a volume is attached just now."""
+        found: list[dict[str, Any]] = self.demo.get("/attachments", volume_id=volume.id)[
+            "attachments"
+        ]
+        return found
 
     def status_of(self, volume: Volume) -> str | None:
         """The status of a volume; None when there is no such volume any more."""

@@ -10,18 +10,19 @@ from rich.text import Text
 
 from storage_project.supervisor.stack import Stack
 from storage_project.tour.chapters import CHAPTERS
+from storage_project.tour.machine import Machine
 from storage_project.tour.timeline import show_s
 from storage_project.tour.tour import MARK, Tour, Volume
 from storage_project.tour.trouble import TourOver, Trouble
 
 
-def take_tour(stack: Stack, console: Console) -> bool:
+def take_tour(stack: Stack, console: Console, machine: Machine) -> bool:
     """Walk through the chapters; tell whether every step did what it should.
 
     Either way no volume of the tour is left. The types that it offers stay, for others to use.
     """
     try:
-        tour = Tour(stack, console)
+        tour = Tour(stack, console, machine)
     except Trouble as trouble:
         console.print(Text(str(trouble), "red"))
         return False

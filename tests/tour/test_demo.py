@@ -1,5 +1,6 @@
 """`manage.py demo` with everything real: it shows what is so, and says when it is not."""
 
+import os
 import re
 import signal
 from collections.abc import Iterator, Mapping
@@ -11,21 +12,42 @@ import pytest
 
 from storage_project.supervisor.clouds import Account
 from storage_project.tour.client import Client
+from tests.guests.saved import require_images
 from tests.processes import descendants, is_running
 from tests.stack import wait_until
 from tests.supervisor.running import Up, own_database
 from tests.tour.running import Demo
 
-STEPS = [
+BEFORE_ATTACHING = [
     "Wait until every backend has told how much room it has",
     "Offer the type fast",
     "Offer the type slow",
     "Create a volume of 1 GiB, type fast",
     "Create a volume of 2 GiB, type slow",
     "Extend the one on fast to 3 GiB",
+    "Take a snapshot of the volume of type fast",
+    "Make a volume of the snapshot",
+    "Make a volume of the volume as it is now",
+    "Revert the volume to its snapshot",
+    "Delete the two copies and the snapshot",
     "Create a volume of 1 GiB, on demo-small or slow",
     "Create a volume of 20 GiB, on demo-small only",
     "Delete the one that was not made",
+]
+ATTACHING_TO_THE_GUEST = [
+    "Boot demo-guest",
+    "Create a volume of 1 GiB, on demo-nbd",
+    "Attach it to demo-guest",
+    "In the guest, write 4 MiB to /dev/vda",
+    "Extend it to 2 GiB while the guest uses it",
+    "Detach it from demo-guest",
+]
+ATTACHING_WITHOUT_A_GUEST = [
+    "Connect this host to the volume of type fast",
+    "Write to that file",
+    "Disconnect",
+]
+AFTER_ATTACHING = [
     "Delete the volume of type fast",
     "Delete the volume of type slow",
 ]
@@ -43,9 +65,17 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def environment():
-    """Of every process in this home."""
-    return {"STORAGE_CONFIG": "", **own_database()}
+def environment(tmp_path_factory):
+    """Of every process in this home. No program is installed, so there is no guest."""
+    nothing = tmp_path_factory.mktemp("bin")
+    return {"STORAGE_CONFIG": "", "PATH": str(nothing), **own_database()}
+
+
+@pytest.fixture
+def guest():
+    """The environment in which there is a guest: programs are where they are."""
+    require_images()
+    return {"PATH": os.environ["PATH"]}
 
 
 @pytest.fixture
@@ -74,6 +104,13 @@ def configure(home: Path, **backends: str) -> None:
 
 def sign_in(up: Up, name: str) -> Client:
     return Client(up.url, Account(name, up.cloud(name)["password"], role=""))
+
+
+def sign_in_to(demo: Demo) -> Client:
+    """As the user demo, with what a demo that goes on serving has shown."""
+    [password] = re.findall(r"Sign in as demo +(\S+)", demo.output)
+    [url] = re.findall(r"API +(http\S+)/v3/", demo.output)
+    return Client(url, Account("demo", password, role=""))
 
 
 @contextmanager
@@ -112,13 +149,23 @@ def files_in(home: Path) -> list[Path]:
     ]
 
 
+def steps_in(output: str) -> list[str]:
+    """The titles of the steps, as they are shown where nothing moves."""
+    shown = [line for line in output.splitlines() if line.startswith(("✓ ", "✗ "))]
+    return [line[2:68].rstrip() for line in shown]
+
+
 def test_the_tour_can_be_taken_again_and_leaves_two_types(home, environment, start_demo):
     for _ in range(2):
         demo = start_demo()
         assert demo.wait() == 0, demo.output
-        shown = [line for line in demo.output.splitlines() if line.startswith(("✓ ", "✗ "))]
-        assert [line[2:68].rstrip() for line in shown] == STEPS
-        assert len(re.findall(CREATED, demo.output)) == 5
+        assert steps_in(demo.output) == [
+            *BEFORE_ATTACHING,
+            *ATTACHING_WITHOUT_A_GUEST,
+            *AFTER_ATTACHING,
+        ]
+        assert "QEMU is not installed (Debian: qemu-system-x86)." in demo.output
+        assert len(re.findall(CREATED, demo.output)) == 12
         assert len(re.findall(FELL_THROUGH, demo.output)) == 1
         assert "No backend can take this volume of 20 GiB: " in demo.output
         assert WENT_WELL in demo.output
@@ -133,6 +180,62 @@ def test_the_tour_can_be_taken_again_and_leaves_two_types(home, environment, sta
         assert tenant.get("/limits")["limits"]["absolute"]["totalGigabytesUsed"] == 0
         backends = admin.get("/os-services", binary="cinder-volume")["services"]
         assert [each["host"].partition("@")[2] for each in backends] == ["fast", "slow"]
+
+
+def test_a_guest_uses_a_volume(home, start_demo, guest):
+    demo = start_demo(**guest)
+    assert demo.wait() == 0, demo.output
+    assert steps_in(demo.output) == [
+        *BEFORE_ATTACHING,
+        *ATTACHING_TO_THE_GUEST,
+        *AFTER_ATTACHING,
+    ]
+    assert "the guest has found /dev/vda, 1 GiB, by the serial" in demo.output
+    assert "the guest sees that /dev/vda has 2 GiB" in demo.output
+    assert re.search(rf"server.attach: {CREATED}", demo.output)
+    assert files_in(home) == []
+
+
+def test_the_guest_runs_on_while_it_serves_and_is_gone_afterwards(
+    home, environment, start_demo, guest
+):
+    demo = start_demo(on_terminal=True, **guest)
+    demo.read_until("volume backend pool list")
+    assert WENT_WELL in demo.output
+    assert "openstack --os-cloud demo server add volume demo-guest mine" in demo.output
+    processes = descendants(demo.process.pid)
+    tenant = sign_in_to(demo)
+    [server] = tenant.at("/compute/v2.1").get("/servers/detail")["servers"]
+    assert (server["name"], server["status"]) == ("demo-guest", "ACTIVE")
+    volume = tenant.post("/volumes", {"volume": {"size": 1, "name": "mine"}})["volume"]
+    wait_until(lambda: status_of(tenant, volume["id"]) == "available", "the volume")
+    tenant.at("/compute/v2.1").post(
+        f"/servers/{server['id']}/os-volume_attachments",
+        {"volumeAttachment": {"volumeId": volume["id"]}},
+    )
+    wait_until(lambda: status_of(tenant, volume["id"]) == "in-use", "it to be attached")
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.wait() == 0
+    assert not any(map(is_running, processes))
+    with serving(home, environment) as (admin, tenant):
+        backends = admin.get("/os-services", binary="cinder-volume")["services"]
+        assert [each["host"].partition("@")[2] for each in backends] == ["fast", "slow"]
+        assert tenant.at("/compute/v2.1").get("/servers") == {"servers": []}
+        assert status_of(tenant, volume["id"]) == "available"
+        assert tenant.get("/attachments") == {"attachments": []}
+
+
+def test_a_guest_that_is_interrupted_leaves_nothing_attached(home, start_demo, guest):
+    demo = start_demo(**guest)
+    demo.read_until("Attach it to demo-guest")
+    processes = descendants(demo.process.pid)
+    demo.process.terminate()
+    assert demo.wait() == 1
+    assert not any(map(is_running, processes))
+    again = start_demo()
+    assert again.wait() == 0, again.output
+    assert "Delete what a tour has left: volumes, " in again.output
+    assert files_in(home) == []
 
 
 def test_a_step_that_does_not_do_what_it_says_fails_the_tour(home, start_demo):
@@ -205,10 +308,9 @@ def test_on_a_terminal_it_goes_on_serving(start_demo):
     demo = start_demo(on_terminal=True)
     demo.read_until("volume backend pool list")
     processes = descendants(demo.process.pid)
-    [password] = re.findall(r"Sign in as demo +(\S+)", demo.output)
-    [url] = re.findall(r"API +(http\S+)/v3/", demo.output)
-    assert Client(url, Account("demo", password, role="")).get("/volumes") == {"volumes": []}
-    assert f"curl --user demo:{password} {url}/v3/operations" in demo.output
+    assert sign_in_to(demo).get("/volumes") == {"volumes": []}
+    assert re.search(r"curl --user demo:\S+ http\S+/v3/operations", demo.output)
+    assert "server add volume" not in demo.output
     demo.process.send_signal(signal.SIGINT)
     assert demo.wait() == 0
     assert WENT_WELL in demo.output

@@ -14,8 +14,14 @@ from storage_project.management.commands.up import greet
 from storage_project.supervisor.errors import StartError
 from storage_project.supervisor.progress import Progress
 from storage_project.supervisor.stack import Stack, run_stack
+from storage_project.tour.machine import GUEST, machine_in_place
 from storage_project.tour.small_disk import small_disk_in_place
 from storage_project.tour.visit import take_tour
+
+ATTACH = [
+    "openstack --os-cloud demo server list  # the guest of the tour runs on, until Ctrl-C",
+    f"openstack --os-cloud demo server add volume {GUEST} mine",
+]
 
 
 class Command(BaseCommand):
@@ -26,14 +32,14 @@ class Command(BaseCommand):
         stay = sys.stdout.isatty() and os.environ.get("DEMO_EXIT") != "1"
 
         def guide(stack: Stack) -> int:
-            went_well = take_tour(stack, console)
+            went_well = take_tour(stack, console, machine)
             if stay:
                 greet(console, stack)
-                suggest(console, stack)
+                suggest(console, stack, has_guest=not machine.why_missing)
             return 0 if went_well else 1
 
         try:
-            with small_disk_in_place():
+            with small_disk_in_place(), machine_in_place(console) as machine:
                 exit_code = run_stack(
                     Progress(console), welcome=lambda _: None, guest=guide, stay=stay
                 )
@@ -45,7 +51,7 @@ class Command(BaseCommand):
         sys.exit(exit_code)
 
 
-def suggest(console: Console, stack: Stack) -> None:
+def suggest(console: Console, stack: Stack, *, has_guest: bool) -> None:
     """What to try, ready to paste."""
     passwords = {account.name: account.password for account in stack.accounts}
     lines = [
@@ -56,6 +62,7 @@ def suggest(console: Console, stack: Stack) -> None:
         f"export OS_CLIENT_CONFIG_FILE={stack.clouds}",
         "openstack --os-cloud demo volume type list",
         "openstack --os-cloud demo volume create --size 1 mine",
+        *(ATTACH if has_guest else []),
         "openstack --os-cloud demo volume list",
         "openstack --os-cloud demo volume message list",
         "openstack --os-cloud admin volume service list",

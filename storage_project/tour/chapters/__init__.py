@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from storage_project.tour.chapters.attach import show_attach
 from storage_project.tour.chapters.full_disk import show_fall_through, show_no_backend
 from storage_project.tour.chapters.kinds import show_kinds
+from storage_project.tour.chapters.snapshots import show_snapshots
 from storage_project.tour.chapters.volumes import show_create, show_delete, show_extend
 from storage_project.tour.tour import Tour
 
@@ -11,7 +13,9 @@ CHAPTERS: tuple[Callable[[Tour], None], ...] = (
     show_kinds,
     show_create,
     show_extend,
+    show_snapshots,
     show_fall_through,
     show_no_backend,
+    show_attach,
     show_delete,
 )

@@ -2,7 +2,7 @@
 
 from storage_project.operations.messages import Code
 from storage_project.tour.claims import has_status, is_gone, lies_nowhere, lies_on, quota_counts
-from storage_project.tour.stage import small_disk_in_use
+from storage_project.tour.stage import disk_in_use
 from storage_project.tour.tour import Tour
 
 
@@ -15,12 +15,12 @@ def show_fall_through(tour: Tour) -> None:
         "else's data. The scheduler prefers it; that it is full, only its driver can see.",
     )
     with (
-        small_disk_in_use(tour, type_name, f"<or> {small.name} <or> {other.name}"),
+        disk_in_use(tour, small, type_name, f"<or> {small.name} <or> {other.name}"),
         tour.step(f"Create a volume of 1 GiB, on {small.name} or {other.name}") as step,
         quota_counts(step, tour, type_name, volumes=1, gib=1),
     ):
         volume = tour.create_volume(type_name=type_name, size_gib=1)
-        operation = tour.follow(step, volume)
+        operation = tour.follow(step, volume.id)
         refusals = [entry["note"] for entry in operation["timeline"] if entry["note"]]
         step.check(
             f"{small.name} was tried first", [small.host in note for note in refusals], [True]
@@ -36,13 +36,13 @@ def show_no_backend(tour: Tour) -> None:
         "No backend is left",
         "When none can take a volume, its owner is told why not, of every single one.",
     )
-    with small_disk_in_use(tour, type_name, small.name):
+    with disk_in_use(tour, small, type_name, small.name):
         with (
             tour.step(f"Create a volume of {size_gib} GiB, on {small.name} only") as step,
             quota_counts(step, tour, type_name, volumes=1, gib=size_gib),
         ):
             volume = tour.create_volume(type_name=type_name, size_gib=size_gib)
-            operation = tour.watch(step, volume)
+            operation = tour.watch(step, volume.id)
             code = operation["error_code"]
             step.check("the operation failed because no backend can take it", code, Code.NO_BACKEND)
             messages = tour.demo.get("/messages", resource_uuid=volume.id)["messages"]

@@ -16,7 +16,7 @@ def show_create(tour: Tour) -> None:
             quota_counts(step, tour, disk.name, volumes=1, gib=size_gib),
         ):
             volume = tour.create_volume(type_name=disk.name, size_gib=size_gib)
-            tour.follow(step, volume)
+            tour.follow(step, volume.id)
             lies_on(step, disk, volume)
             has_status(step, tour, volume, "available")
 
@@ -31,7 +31,7 @@ def show_extend(tour: Tour) -> None:
     ):
         action = {"os-extend": {"new_size": volume.size_gib}}
         tour.demo.post(f"/volumes/{volume.id}/action", action)
-        tour.follow(step, volume)
+        tour.follow(step, volume.id)
         lies_on(step, disk, volume)
         has_status(step, tour, volume, "available")
 
@@ -44,6 +44,6 @@ def show_delete(tour: Tour) -> None:
             quota_counts(step, tour, volume.type_name, volumes=-1, gib=-volume.size_gib),
         ):
             tour.demo.delete(f"/volumes/{volume.id}")
-            tour.follow(step, volume)
+            tour.follow(step, volume.id)
             lies_nowhere(step, tour, volume)
             is_gone(step, tour, volume)

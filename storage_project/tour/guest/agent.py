@@ -125,7 +125,7 @@ class Agent:
     def fill(self, serial: str, text: str, *, size_mib: int) -> None:
         """Write this text again and again from the beginning of a disk."""
         self.run(
-            f"yes {shlex.quote(text)} | head -c {size_mib}M | "
+            f"yes {shlex.quote(text)} | head -c {size_mib}m | "
             f"dd of={self._path(serial)} status=none bs=1M iflag=fullblock conv=notrunc,fsync"
         )
 

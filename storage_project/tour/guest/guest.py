@@ -66,7 +66,7 @@ def command(
 
 
 @contextmanager
-def started(line: Sequence[str], monitor: Path, folder: Path) -> Iterator[Guest]:
+def running(line: Sequence[str], monitor: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run QEMU by this command line; it is gone at the end, whatever happens."""
     folder.mkdir(parents=True, exist_ok=True)
     monitor.parent.mkdir(parents=True, exist_ok=True)
@@ -77,17 +77,23 @@ def started(line: Sequence[str], monitor: Path, folder: Path) -> Iterator[Guest]
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            start_new_session=True,  # Ctrl-C is for who started it
             preexec_fn=lambda: _end_with(parent),  # noqa: PLW1509 - the child calls the kernel only
         )
     try:
-        control = folder / "control"
-        _wait_for_monitor(process, control, folder / "qemu.log")
-        with Agent(folder / "console") as agent:
-            yield Guest(agent, monitor, control, process)
+        _wait_for_monitor(process, folder / "control", folder / "qemu.log")
+        yield process
     finally:
         process.kill()  # asked kindly, it would wait for exports that are no more
         process.wait()
         monitor.unlink(missing_ok=True)
+
+
+@contextmanager
+def started(line: Sequence[str], monitor: Path, folder: Path) -> Iterator[Guest]:
+    """The same, with a line to the guest, which may have to boot yet."""
+    with running(line, monitor, folder) as process, Agent(folder / "console") as agent:
+        yield Guest(agent, monitor, folder / "control", process)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ MODULES = (
 INIT = Path(__file__).with_name("init.sh")
 # What decides how the guest comes out: when it changes, the guest is made anew.
 RECIPE = (INIT, Path(__file__), Path(__file__).with_name("cpio.py"))
-DOWNLOAD_TIMEOUT_S = 120
+TIMEOUT_S = 60  # for all that is fetched
 
 
 class GuestUnavailableError(Exception):
@@ -51,7 +52,7 @@ class Images:
 def why_unavailable() -> str | None:
     """Why this machine cannot run the guest, as a sentence; None when it can.
 
-    May take some seconds and the network, the first time.
+    Takes some seconds and the network, the first time.
     """
     try:
         prepare_images()
@@ -64,12 +65,20 @@ def prepare_images() -> Images:
     """What the guest boots, made now unless it was before. Raises `GuestUnavailableError`."""
     if shutil.which(QEMU) is None:
         raise GuestUnavailableError("QEMU is not installed (Debian: qemu-system-x86).")
-    recipe = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE))
-    folder = cache_folder() / f"guest-{recipe.hexdigest()[:12]}"
-    images = Images(kernel=folder / "vmlinuz", initrd=folder / "initrd")
+    folder = _folder()
     if not folder.is_dir():
         _make(folder)
-    return images
+    return Images(kernel=folder / "vmlinuz", initrd=folder / "initrd")
+
+
+def must_be_fetched() -> bool:
+    """Whether `prepare_images` needs the network, and time."""
+    return shutil.which(QEMU) is not None and not _folder().is_dir()
+
+
+def _folder() -> Path:
+    recipe = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE))
+    return cache_folder() / f"guest-{recipe.hexdigest()[:12]}"
 
 
 def cache_folder() -> Path:
@@ -94,16 +103,17 @@ def _make(folder: Path) -> None:
 
 
 def _unpack_guest(draft: Path) -> None:
+    debian = _Debian(draft)
     archive = Archive()
     for name in ("bin", "dev", "mnt", "modules", "proc", "run", "sys", "tmp"):
         archive.add_folder(name)
     archive.add_file("init", INIT.read_bytes(), executable=True)
-    with _package(BUSYBOX, draft) as package:
+    with debian.package(BUSYBOX) as package:
         for path, content in _files(package):
             if path == PurePosixPath("bin/busybox"):
                 archive.add_file("bin/busybox", content, executable=True)
     modules = set(MODULES)
-    with _package(_newest_kernel(), draft) as package:
+    with debian.package(debian.newest_kernel()) as package:
         for path, content in _files(package):
             if path.name.startswith("vmlinuz-"):
                 (draft / "vmlinuz").write_bytes(content)
@@ -116,46 +126,53 @@ def _unpack_guest(draft: Path) -> None:
     (draft / "initrd").write_bytes(archive.end())
 
 
-def _newest_kernel() -> str:
-    """The package that has the kernel; its name has the version in it."""
-    for line in _output("apt-cache", "depends", KERNEL).splitlines():
-        label, _, package = line.strip().partition(": ")
-        if label == "Depends" and package.startswith("linux-image-"):
-            return package
-    raise GuestUnavailableError(f"apt does not know {KERNEL} (Debian, on x86-64, has it).")
-
-
-@contextmanager
-def _package(name: str, folder: Path) -> Iterator[tarfile.TarFile]:
-    """The files of a Debian package, which is fetched first."""
-    _output("apt-get", "download", "-qq", name, folder=folder)
-    (deb,) = folder.glob(f"{name}_*.deb")
-    content = _run("dpkg-deb", "--fsys-tarfile", str(deb))
-    with tarfile.open(fileobj=io.BytesIO(content)) as package:
-        yield package
-
-
 def _files(package: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, bytes]]:
     for member in package:
         if member.isfile() and (content := package.extractfile(member)):
             yield PurePosixPath(member.name), content.read()
 
 
-def _output(*command: str, folder: Path | None = None) -> str:
-    return _run(*command, folder=folder).decode()
+class _Debian:
+    """Debian's packages, fetched into a folder; all of them within a limited time."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._deadline = time.monotonic() + TIMEOUT_S
 
-def _run(*command: str, folder: Path | None = None) -> bytes:
-    try:
-        return subprocess.run(  # noqa: S603 - our own command lines
-            command, cwd=folder, check=True, capture_output=True, timeout=DOWNLOAD_TIMEOUT_S
-        ).stdout
-    except FileNotFoundError as error:
-        raise GuestUnavailableError(
-            f"The guest is made of Debian's packages, and there is no {command[0]} here."
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise GuestUnavailableError("Debian's packages could not be fetched in time.") from error
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise GuestUnavailableError(f"{command[0]} failed: {said[-1]}.") from error
+    def newest_kernel(self) -> str:
+        """The package that has the kernel; its name has the version in it."""
+        for line in self._run("apt-cache", "depends", KERNEL).decode().splitlines():
+            label, _, package = line.strip().partition(": ")
+            if label == "Depends" and package.startswith("linux-image-"):
+                return package
+        raise GuestUnavailableError(f"apt does not know {KERNEL} (Debian, on x86-64, has it).")
+
+    @contextmanager
+    def package(self, name: str) -> Iterator[tarfile.TarFile]:
+        """The files of a package."""
+        self._run("apt-get", "download", "-qq", name)
+        (deb,) = self._folder.glob(f"{name}_*.deb")
+        content = self._run("dpkg-deb", "--fsys-tarfile", str(deb))
+        with tarfile.open(fileobj=io.BytesIO(content)) as package:
+            yield package
+
+    def _run(self, *command: str) -> bytes:
+        try:
+            return subprocess.run(  # noqa: S603 - our own command lines
+                command,
+                cwd=self._folder,
+                check=True,
+                capture_output=True,
+                timeout=max(0.0, self._deadline - time.monotonic()),
+            ).stdout
+        except FileNotFoundError as error:
+            raise GuestUnavailableError(
+                f"The guest is made of Debian's packages, and there is no {command[0]} here."
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise GuestUnavailableError(
+                f"Debian's packages could not be fetched within {TIMEOUT_S} s."
+            ) from error
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise GuestUnavailableError(f"{command[0]} failed: {said[-1]}.") from error
