@@ -24,7 +24,7 @@ from storage_project.tour.guest.agent import Agent
 from storage_project.tour.guest.guest import MEMORY_MIB
 from storage_project.tour.guest.images import QEMU, Images, cache_folder
 from tests.guests import reaper
-from tests.guests.saved import require_images, short_folder
+from tests.guests.saved import require_images
 
 NAME = "web"
 UUID = "7c4f6c1e-6f0c-4d6a-9d43-3a3c1f1f2b11"
@@ -38,9 +38,14 @@ class LibvirtDaemon:
 
     def __init__(self, folder: Path, images: Images) -> None:
         self.folder = folder
-        self.uri = f"qemu:///session?socket={folder}/run/libvirt/libvirt-sock"
+        self.uri = self.uri_in(folder)
         self._images = images
         self._process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def uri_in(folder: Path) -> str:
+        """Where a daemon in this folder answers, once it runs."""
+        return f"qemu:///session?socket={folder}/run/libvirt/libvirt-sock"
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
@@ -156,20 +161,19 @@ class LibvirtDaemon:
 
 
 @contextmanager
-def libvirt_daemon() -> Iterator[LibvirtDaemon]:
-    """A daemon whose guest has booted; the test skips where there is no libvirt."""
+def libvirt_daemon(folder: Path) -> Iterator[LibvirtDaemon]:
+    """A daemon whose guest has booted; the test skips where there is no libvirt. The path of the
+    folder must be so short that sockets fit in."""
     if shutil.which("libvirtd") is None:
         pytest.skip("libvirtd is not installed (Debian: libvirt-daemon)")
     try:
         libvirt_binding()
     except DriverError as error:
         pytest.skip(error.sentence)
-    images = require_images()
-    with short_folder() as folder:
-        daemon = LibvirtDaemon(folder, images)
-        try:
-            daemon.start()
-            daemon.boot_and_save()
-            yield daemon
-        finally:
-            daemon.close()
+    daemon = LibvirtDaemon(folder, require_images())
+    try:
+        daemon.start()
+        daemon.boot_and_save()
+        yield daemon
+    finally:
+        daemon.close()

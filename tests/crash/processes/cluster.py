@@ -74,10 +74,7 @@ class Cluster(Stack):
     def _start_everything(self) -> None:
         self.start_broker()
         clouds = self.prepare("http://elsewhere")  # the address is known when the web server runs
-        for name in CONTROL:
-            self.start_worker(name, queue="control")
-        for name in self.backends:
-            self.start_backend(name)
+        self._start_workers()
         for name in self.dispatchers:
             self.start_dispatcher(name)
         self._url = self.start_web()
@@ -90,6 +87,12 @@ class Cluster(Stack):
         for name in self.workers:
             self.wait_for_worker(name)
         wait_until(lambda: len(self._pools()) == len(self.backends), "the pools")
+
+    def _start_workers(self) -> None:
+        for name in CONTROL:
+            self.start_worker(name, queue="control")
+        for name in self.backends:
+            self.start_backend(name)
 
     def start_backend(self, name: str) -> None:
         """Start the worker of a backend."""

@@ -65,7 +65,7 @@ class LibvirtServer:
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[LibvirtDaemon]:
-    with libvirt_daemon() as daemon:
+    with short_folder() as folder, libvirt_daemon(folder) as daemon:
         yield daemon
 
 

@@ -1,0 +1,1 @@
+"""Volumes attached to real guests, every process real, and killed."""
