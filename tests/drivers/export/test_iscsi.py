@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from drivers.export.base import Connector
 from drivers.export.iscsi import IscsiExport
 from drivers.export.tgt import Mode, Op, Tgt
 from drivers.options import read_options
+from tests.clients.os_brick import os_brick
 from tests.contracts.export_driver import HOSTS, DaemonExportContract, daemons_below, tended
 from tests.drivers.export.clients import qemu_io
 from tests.drivers.volume.disks import lack
@@ -70,6 +72,14 @@ class TestIscsiExport(DaemonExportContract):
         info = driver.publish(export)
         options = self.image_options(info, export, **{"initiator-name": "iqn.2026-01.example:eve"})
         assert "Target not found" in qemu_io(options, "read 0 4k", succeeds=False)
+
+    def test_os_brick_finds_the_target_in_it(self, driver, new_export):
+        info = driver.publish(new_export())
+        data = info["data"]
+        expected = [data["target_portal"], data["target_iqn"], data["target_lun"]]
+        assert os_brick("targets", json.dumps(info)) == [expected]
+        assert data["auth_method"] == "CHAP"
+        assert {"auth_username", "auth_password", "volume_id"} <= data.keys()
 
     def test_what_a_killed_call_left_is_made_anew(self, driver, new_export, tmp_path):
         export = new_export()
