@@ -39,4 +39,4 @@ def answer(what: str, argument: str) -> Any:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         set_up(folder)
-        print(json.dumps(answer(*sys.argv[1:])))
+        sys.stdout.write(json.dumps(answer(*sys.argv[1:])) + "\n")
