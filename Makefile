@@ -13,8 +13,8 @@ SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$
 
 # Tests in which the database has no part, or none of its own, run on SQLite alone.
 ONCE := browser clients docs drivers supervisor tour volumes/scheduler
-# A process for each core. Tests that share what is slow to start stay together.
-AT_ONCE := --numprocesses auto --dist loadscope
+# A process for each core; who has done its half takes over from the other.
+AT_ONCE := --numprocesses auto --dist worksteal
 
 .PHONY: help demo up test check bench lock
 help:
