@@ -9,8 +9,9 @@ from storage_project.identity.services import create_user
 from storage_project.operations.models import Operation
 from tests.browser.conftest import PASSWORD
 from tests.browser.window import Window
+from tests.factories import ServerFactory
 from tests.operations.engine import Engine
-from volumes.models import Volume
+from volumes.models import Server, Volume
 from volumes.services.attachments import create_attachment
 from volumes.services.quotas import set_limits
 from volumes.services.snapshots import create_snapshot
@@ -44,6 +45,7 @@ def volume(storage: object, project: Project, caller: Caller) -> Volume:
     create_snapshot(volume=Volume.objects.get(pk=made.pk), caller=caller, name="before")
     Engine().run()
     create_attachment(volume=Volume.objects.get(pk=made.pk), caller=caller)
+    ServerFactory(project_id=project.pk)
     return made
 
 
@@ -57,6 +59,7 @@ def pages_of(volume: Volume) -> list[str]:
         f"/admin/volumes/attachment/{volume.attachments.get().pk}/change/",
         f"/admin/operations/operation/{operation.pk}/change/",
         f"/admin/volumes/volumetype/{volume.volume_type_id}/change/",
+        f"/admin/volumes/server/{Server.objects.get().pk}/change/",
         "/admin/volumes/quotalimit/add/",
     ]
 

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from storage_project.api import faults, idempotency
-from storage_project.config import BackendTable
+from storage_project.config import BackendTable, ExportTable, HypervisorTable
 from storage_project.operations import dispatcher, lease, pipeline, run, runner
 from storage_project.operations.api.operations import OperationDetailRepresentation
 from storage_project.operations.flow import Flow
@@ -23,7 +23,8 @@ from storage_project.operations.states import Status, Step
 from storage_project.supervisor import services
 from tests.docs.tables import read_table, words
 from tests.endpoints import list_calls
-from volumes import pools, presence, quota
+from volumes import export_keeper, pools, presence, quota
+from volumes.pipelines import detach
 from volumes.states import ATTACHMENT, SNAPSHOT, VOLUME
 
 ROOT = Path(__file__).parents[2]
@@ -56,15 +57,29 @@ def test_every_environment_variable():
 
 
 def test_every_key_of_a_backend():
-    documented = {key: cells[0] for key, cells in read_table("operating.md", "key").items()}
-    assert documented == {each.name: show_default(each.default) for each in fields(BackendTable)}
+    assert defaults_in("key") == {each.name: show_default(each) for each in fields(BackendTable)}
 
 
-def show_default(value: Any) -> str:
+def test_every_key_of_a_hypervisor():
+    expected = {each.name: show_default(each) for each in fields(HypervisorTable)}
+    assert defaults_in("key of a hypervisor") == expected
+
+
+def test_every_key_of_an_export():
+    assert defaults_in("key of an export").keys() == {each.name for each in fields(ExportTable)}
+
+
+def defaults_in(heading: str) -> dict[str, str]:
+    return {key: cells[0] for key, cells in read_table("operating.md", heading).items()}
+
+
+def show_default(key: "Field[Any]") -> str:
     """As TOML writes it."""
-    if value is MISSING:
+    if key.default_factory is not MISSING:
+        return "its driver's own"
+    if key.default is MISSING:
         return "needed"
-    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+    return f'`"{key.default}"`' if isinstance(key.default, str) else f"`{key.default}`"
 
 
 def test_every_quota():
@@ -78,7 +93,7 @@ def test_every_code_of_a_message():
 
 def test_every_process():
     named = set(read_table("operating.md", "process")) - {"volume-<backend>", "broker"}
-    factories = {"web", "control", "data", "dispatch", "flower"}
+    factories = {"web", "control", "data", "compute", "exports", "dispatch", "flower"}
     assert named == factories
     assert all(callable(getattr(services, name)) for name in factories)
 
@@ -95,6 +110,11 @@ TIMES = {
     "an operation waits for a worker": f"{run.PATIENCE_S} s",
     "a service says that it lives": f"every {presence.BEAT_EVERY_S:g} s",
     "a pool is reported": f"every {presence.REPORT_EVERY_S:g} s",
+    "servers are looked at": f"every {presence.LOOK_AT_SERVERS_EVERY_S:g} s",
+    "exports are compared with what is attached": f"every {export_keeper.LOOK_EVERY_S:g} s",
+    "a guest is asked to release a disk": (
+        f"every {detach.ASK_AGAIN_S:g} s, and given {detach.RELEASE_S:g} s"
+    ),
     "a service or a pool counts as down": f"after {pools.DOWN_AFTER.seconds} s",
     "a message to a project is kept": f"{runner.MESSAGE_LIFETIME.days} days",
     "an `Idempotency-Key` is kept": f"{idempotency.LIFETIME // timedelta(hours=1)} hours",

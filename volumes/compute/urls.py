@@ -1,6 +1,6 @@
 """The addresses of the Compute API."""
 
-from django.urls import include, path, re_path
+from django.urls import include, path
 
 from volumes.compute.discovery import VersionsView, VersionView
 from volumes.compute.flavors import (
@@ -34,7 +34,7 @@ resources = [
     path("os-availability-zone/detail", ZonesView.as_view()),
 ]
 urlpatterns = [
-    re_path("^compute/?$", VersionsView.as_view()),
-    re_path("^compute/v2.1/?$", VersionView.as_view()),
+    path("compute", VersionsView.as_view()),
+    path("compute/v2.1", VersionView.as_view()),
     path("compute/v2.1/", include(resources)),
 ]
