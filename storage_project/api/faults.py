@@ -17,6 +17,8 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from storage_project.api.links import API_ROOTS
+
 log = structlog.get_logger(__name__)
 
 # The name of the envelope for each status, as Cinder's clients know them.
@@ -206,7 +208,7 @@ def respond(request: HttpRequest, fault: Fault) -> JsonResponse:
 
 def is_page(request: HttpRequest) -> bool:
     """Whether the address belongs to the pages for people (admin, sign-in), not to the API."""
-    return not request.path_info.startswith(("/v3", "/identity", "/compute"))
+    return not request.path_info.startswith(API_ROOTS)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -4,6 +4,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+# Below these is the API; all else is pages for people.
+API_ROOTS = ("/v3", "/identity", "/compute")
+
 
 def base_url(request: HttpRequest | Request) -> str:
     """Scheme and host as the client sees them, without a trailing slash.

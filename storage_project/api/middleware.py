@@ -7,6 +7,8 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from storage_project.api.links import API_ROOTS
+
 # An id that a calling service chose, so that its log and ours can be joined.
 FOREIGN_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SLASHES = re.compile(r"//+")
@@ -44,6 +46,6 @@ def tidy_address(request: HttpRequest) -> None:
     if "//" not in path and not path.endswith("/"):
         return
     tidy = SLASHES.sub("/", path).rstrip("/") or "/"
-    if tidy == "/" or tidy.startswith(("/v3", "/identity")):
+    if tidy == "/" or tidy.startswith(API_ROOTS):
         request.path = request.path.removesuffix(path) + tidy
         request.path_info = tidy
