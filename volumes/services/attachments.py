@@ -172,9 +172,11 @@ def complete_attachment(*, attachment: Attachment) -> None:
         current = lock_row(attachment)
         if current.status == "attached":
             return
-        if _is_being_connected(current):
+        if other := active_operations(current.pk).first():
             raise refuse(
-                current, f"Attachment {current.pk} is still being connected; try again later."
+                current,
+                f"Attachment {current.pk} is still being worked on, by {other.kind} {other.pk}; "
+                f"try again later.",
             )
         advance(current, "complete", attached_at=timezone.now())
 
@@ -203,7 +205,9 @@ def require_unused(attachment: Attachment, caller: Caller) -> None:
 def disconnect(attachment: Attachment, caller: Caller, *, keeps_row: bool = False) -> None:
     """Take the export of an attachment away, and its row with it; its volume is locked."""
     under_way = active_operations(attachment.pk)
-    if under_way.filter(kind="attachment.delete").exists():
+    deletes = under_way.filter(kind="attachment.delete")
+    keep_row = [each.arguments.get("keeps_row", False) for each in deletes]
+    if keep_row and (keeps_row or not all(keep_row)):
         return  # it goes already
     if not attachment.export and not under_way.exists():
         if not keeps_row:
@@ -220,4 +224,4 @@ def disconnect(attachment: Attachment, caller: Caller, *, keeps_row: bool = Fals
     )
     if attachment.status != "detaching":
         advance(attachment, "delete", operation=operation)
-    under_way.exclude(pk=operation.pk).update(cancel_requested=True, updated_at=Now())
+    under_way.exclude(kind=operation.kind).update(cancel_requested=True, updated_at=Now())

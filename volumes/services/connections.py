@@ -94,7 +94,11 @@ def attach_volume(
             each.status == "attached" and _is_at(each, server_id, host_name) for each in attachments
         ):
             return
-        attaching = [each for each in attachments if each.status == "attaching"]
+        attaching = [
+            each
+            for each in attachments
+            if each.status == "attaching" and not active_operations(each.pk).exists()
+        ]
         attachment = (
             _first(each for each in attaching if _is_at(each, server_id, host_name))
             or _first(each for each in attaching if _may_become(each, server_id, host_name))

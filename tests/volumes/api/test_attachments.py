@@ -356,7 +356,7 @@ class TestComplete:
         made(attach(member, real, connector=CONNECTOR))
         response = self.complete(member, Attachment.objects.get())
         assert response.status_code == 400
-        assert "still being connected" in message(response)
+        assert "still being worked on, by attachment.connect" in message(response)
 
     def test_came_with_3_44(self, member: Account) -> None:
         attachment = row(member, status="attaching")

@@ -16,7 +16,7 @@ from storage_project.operations.services import cancel_operation
 from storage_project.operations.states import STEPS, Status, Step
 from tests.crash.accidents import Moment, failing, killed
 from tests.operations.consistency import require_consistent
-from tests.operations.world import World
+from tests.operations.world import HERE, World
 from volumes.exports import open_export
 from volumes.models import Attachment, Pool, Volume
 from volumes.services.attachments import (
@@ -25,7 +25,13 @@ from volumes.services.attachments import (
     create_attachment,
     delete_attachment,
 )
-from volumes.services.connections import force_detach, initialize_connection
+from volumes.services.connections import (
+    attach_volume,
+    detach_volume,
+    force_detach,
+    initialize_connection,
+    terminate_connection,
+)
 from volumes.services.volumes import (
     delete_volume,
     force_delete_volume,
@@ -239,6 +245,32 @@ class TestVolumesAndTheirAttachments:
         world.engine.run()
         require_consistent()
         assert not Volume.objects.exists()
+
+    def test_detached_before_its_connection_is_terminated(self, world: World) -> None:
+        """The export goes once, and the row with it although the first request keeps that."""
+        volume = world.attachment().volume
+        complete_attachment(attachment=only())
+        terminate_connection(volume=volume, caller=world.caller, connector=None)
+        for _ in range(2):
+            detach_volume(volume=volume, caller=world.caller)
+            terminate_connection(volume=volume, caller=world.caller, connector=HERE)
+        world.engine.run()
+        require_consistent()
+        assert (status_of(volume), exported()) == ("available", [])
+        assert Operation.objects.filter(kind="attachment.delete").count() == 2
+
+    def test_what_is_being_connected_is_not_called_attached(self, world: World) -> None:
+        volume = world.volume()
+        initialize_connection(volume=volume, caller=world.caller, connector=HERE)
+        with pytest.raises(StateConflict, match="attaching"):
+            attach_volume(
+                volume=volume,
+                caller=world.caller,
+                server_id=None,
+                host_name=HERE["host"],
+                mountpoint="/dev/vdb",
+                attach_mode="rw",
+            )
 
     def test_a_forced_detach_does_not_wait_for_its_turn(self, world: World) -> None:
         volume = world.volume()
