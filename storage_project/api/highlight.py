@@ -40,6 +40,6 @@ def find_page(address: str, host: str, query: str) -> str | None:
     parts = urlsplit(address)
     if parts.netloc != host:
         return address
-    if not parts.path.startswith(("/v3", "/identity")):
+    if not parts.path.startswith(("/v3", "/identity", "/compute/v2.1")):
         return None
     return parts._replace(query=f"{parts.query}&{query}".strip("&")).geturl()

@@ -42,7 +42,11 @@ def test_addresses_are_those_of_the_proxy(member: Account) -> None:
         **{"X-Subject-Token": member.session.get_token() or ""},
     ).json()["token"]
     urls = {endpoint["url"] for entry in token["catalog"] for endpoint in entry["endpoints"]}
-    assert urls == {f"{outside}/v3/{member.project_id}", f"{outside}/identity/v3"}
+    assert urls == {
+        f"{outside}/v3/{member.project_id}",
+        f"{outside}/identity/v3",
+        f"{outside}/compute/v2.1",
+    }
 
 
 @pytest.mark.parametrize(

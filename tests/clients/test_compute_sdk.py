@@ -73,7 +73,7 @@ def test_the_short_way(connection: Connection, demo: Account) -> None:
 
 def test_refusals(connection: Connection, member: Account) -> None:
     alpha = connection.compute.find_server("alpha", ignore_missing=False)
-    theirs = member.create("theirs")
+    theirs = member.create("strangers-disk")
     with pytest.raises(exceptions.NotFoundException, match=theirs.id):
         connection.compute.create_volume_attachment(alpha, volume_id=theirs.id)
     with pytest.raises(exceptions.NotFoundException):

@@ -18,7 +18,7 @@ def test_token(user: Account) -> None:
 
 def test_catalog(user: Account) -> None:
     catalog = {entry["Type"]: entry for entry in user.openstack.json("catalog list")}
-    assert catalog.keys() == {"block-storage", "volumev3", "identity"}
+    assert catalog.keys() == {"block-storage", "volumev3", "identity", "compute"}
     for service_type in ("block-storage", "volumev3"):
         endpoints = catalog[service_type]["Endpoints"]
         assert {endpoint["interface"] for endpoint in endpoints} == {"public", "internal", "admin"}

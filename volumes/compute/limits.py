@@ -38,15 +38,27 @@ class LimitsView(ComputeView):
 
 
 class QuotasView(ComputeView):
-    """What limits the servers of a project: nothing."""
+    """What limits the servers of a project: nothing, which is so after a DELETE, too."""
 
     name = "Quotas of servers"
+    policies = {"GET": "quota:show", "DELETE": "quota:delete"}
+
+    def get(self, request: ResourceRequest, quota_project_id: str) -> Response:
+        return show_limits(request, quota_project_id)
+
+    def delete(self, request: ResourceRequest, quota_project_id: str) -> Response:
+        check_project(request, quota_project_id)
+        return Response(status=202)
+
+
+class QuotaDefaultsView(ComputeView):
+    """What limits the servers of a project that has no limits of its own: nothing."""
+
+    name = "Default quotas of servers"
     policies = {"GET": "quota:show"}
 
     def get(self, request: ResourceRequest, quota_project_id: str) -> Response:
-        check_project(request, quota_project_id)
-        limits = dict.fromkeys(ABSOLUTE, UNLIMITED)
-        return Response({"quota_set": {"id": quota_project_id, **limits}})
+        return show_limits(request, quota_project_id)
 
 
 class QuotasDetailView(ComputeView):
@@ -62,6 +74,11 @@ class QuotasDetailView(ComputeView):
             for resource, used in selectors.usage_of(quota_project_id).items()
         }
         return Response({"quota_set": {"id": quota_project_id, **shown}})
+
+
+def show_limits(request: ResourceRequest, project_id: str) -> Response:
+    check_project(request, project_id)
+    return Response({"quota_set": {"id": project_id, **dict.fromkeys(ABSOLUTE, UNLIMITED)}})
 
 
 def check_project(request: ResourceRequest, project_id: str) -> None:

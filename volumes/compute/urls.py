@@ -9,7 +9,12 @@ from volumes.compute.flavors import (
     FlavorsView,
     FlavorView,
 )
-from volumes.compute.limits import LimitsView, QuotasDetailView, QuotasView
+from volumes.compute.limits import (
+    LimitsView,
+    QuotaDefaultsView,
+    QuotasDetailView,
+    QuotasView,
+)
 from volumes.compute.servers import ServersDetailView, ServersView, ServerView
 from volumes.compute.volume_attachments import VolumeAttachmentsView, VolumeAttachmentView
 from volumes.compute.zones import ZonesView
@@ -28,7 +33,7 @@ resources = [
     path("flavors/<str:flavor_id>/os-extra_specs", FlavorExtraSpecsView.as_view()),
     path("limits", LimitsView.as_view()),
     path("os-quota-sets/<str:quota_project_id>", QuotasView.as_view()),
-    path("os-quota-sets/<str:quota_project_id>/defaults", QuotasView.as_view()),
+    path("os-quota-sets/<str:quota_project_id>/defaults", QuotaDefaultsView.as_view()),
     path("os-quota-sets/<str:quota_project_id>/detail", QuotasDetailView.as_view()),
     path("os-availability-zone", ZonesView.as_view()),
     path("os-availability-zone/detail", ZonesView.as_view()),

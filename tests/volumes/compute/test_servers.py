@@ -250,13 +250,15 @@ class TestFormalities:
         assert get(stranger, "/flavors")["flavors"] == []
         assert stranger.client().get(f"{ROOT}/flavors/2-512").status_code == 404
 
-    def test_nothing_is_limited(self, member: Account) -> None:
+    def test_nothing_is_limited(self, member: Account, admin: Account) -> None:
         absolute = get(member, "/limits")["limits"]["absolute"]
         assert (absolute["maxTotalInstances"], absolute["totalInstancesUsed"]) == (-1, 3)
         assert (absolute["maxTotalRAMSize"], absolute["totalRAMUsed"]) == (-1, 1152)
         quotas = f"/os-quota-sets/{member.project.pk}"
         assert get(member, quotas)["quota_set"]["cores"] == -1
         assert get(member, f"{quotas}/defaults")["quota_set"]["cores"] == -1
+        assert member.client().delete(f"{ROOT}{quotas}").status_code == 403
+        assert admin.client().delete(f"{ROOT}{quotas}").status_code == 202
         detail = get(member, f"{quotas}/detail")["quota_set"]
         assert detail["cores"] == {"limit": -1, "in_use": 5, "reserved": 0}
 
