@@ -2,7 +2,8 @@
 
 A repository holds objects: named bytes that are written once and never changed, only deleted. What
 they mean is the engine's (`backups.engine`). Keys are `/`-separated words of letters, digits, `-`,
-`_` and `.`, at most 200 characters, no word beginning with a dot.
+`_` and `.`, at most 200 characters, no word beginning with a dot. Where there is an object `a/b`
+there is none called `a`.
 
 * **Whole or not there.** An object is there under its key with all of its bytes, or not at all, and
   once `put` has returned it survives a power cut.
