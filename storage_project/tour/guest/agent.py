@@ -143,15 +143,16 @@ class Agent:
         """
         path = self._path(serial)
         self.run(
-            f"touch /run/counting; ( i=0; while [ -e /run/counting ]; do i=$((i + 1)); "
+            f"rm -f /run/counted; touch /run/counting /run/counter; ( i=0; while [ -e /run/counting ]; do i=$((i + 1)); "
             f"printf %020d $i | dd of={path} bs={SECTOR_BYTES} seek=$(( (i - 1) % {sectors})) "
-            f"status=none conv=notrunc,sync,fsync || break; echo $i > /run/counted; done ) "
-            "< /dev/null > /dev/null 2>&1 &"
+            f"status=none conv=notrunc,sync,fsync || break; echo $i > /run/counted; done; "
+            "rm /run/counter ) < /dev/null > /dev/null 2>&1 &"
         )
 
     def stop_counting(self) -> int:
         """End the counting and return the last number that is on the disk."""
-        self.run("rm -f /run/counting; wait")
+        # The shell that counts is nobody's child any more, so it cannot be waited for.
+        self.run("rm -f /run/counting; while [ -e /run/counter ]; do sleep 0.02; done")
         return int(self.run("cat /run/counted"))
 
     def _path(self, serial: str) -> str:
