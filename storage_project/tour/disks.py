@@ -1,6 +1,5 @@
 """The backends that the tour shows things on, and where to look for what lies there."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +45,6 @@ def find_disks() -> dict[str, Disk]:
         for name, driver in drivers.items()
         if isinstance(driver, FileDriver)
     }
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove the folder of a disk and those in and around it, as far as nothing lies in them."""
-    for empty in (*folder.glob("*/"), folder, folder.parent):
-        with suppress(OSError):
-            empty.rmdir()
 
 
 def show_path(path: Path) -> str:

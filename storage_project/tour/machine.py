@@ -19,9 +19,7 @@ from drivers.errors import DriverError
 from drivers.export.daemon_folder import fits_socket
 from drivers.export.nbd import NbdExport
 from drivers.hypervisor.checks import derived_server_id
-from storage_project.api.faults import Conflict
 from storage_project.config import add_configuration
-from storage_project.tour.disks import remove_empty
 from storage_project.tour.guest.agent import GuestError
 from storage_project.tour.guest.guest import command, running
 from storage_project.tour.guest.images import (
@@ -86,11 +84,12 @@ def machine_in_place(console: Console) -> Iterator[Machine]:
 
 
 def _forget() -> None:
-    """Remove what workers have told of a guest, and of a disk, that are no more."""
+    """Remove what is known of a guest and of a disk that are no more, and what is on the disk: who
+    starts Khoi next may not have it."""
     with suppress(DatabaseError):  # it may be away
         forget_servers(hypervisor=HYPERVISOR)
-        with suppress(Conflict):  # a tour that was interrupted has left a volume there
-            forget_service(binary=BINARY, host=host_of(NBD_DISK))
+        forget_service(binary=BINARY, host=host_of(NBD_DISK), with_volumes=True)
+        shutil.rmtree(settings.STORAGE_HOME / "demo" / "nbd", ignore_errors=True)
 
 
 @contextmanager
@@ -118,7 +117,6 @@ def _started(machine: Machine) -> Iterator[None]:
                 yield
         finally:
             shutil.rmtree(machine.folder)
-            remove_empty(machine.folder.parent / "nbd")
 
 
 def _has_nbd() -> bool:

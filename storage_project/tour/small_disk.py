@@ -17,7 +17,6 @@ from django.db import DatabaseError
 from drivers.errors import ConfigurationError
 from drivers.units import MIB
 from storage_project.config import add_configuration, load_configuration
-from storage_project.tour.disks import remove_empty
 from volumes.backends import BINARY, host_of
 from volumes.services.services import forget_service
 
@@ -67,7 +66,9 @@ def _fill(ballast: BinaryIO) -> None:
 def _empty(folder: Path) -> None:
     """Leave no trace on the disk; what is not the tour's own stays."""
     (folder / "volumes" / BALLAST).unlink(missing_ok=True)
-    remove_empty(folder)
+    for empty in (*folder.glob("*/"), folder, folder.parent):
+        with suppress(OSError):
+            empty.rmdir()
 
 
 def _folder() -> Path:

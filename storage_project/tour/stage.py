@@ -12,7 +12,8 @@ OUT_OF_USE = "Only the tour of make demo uses it"
 
 
 def wait_for_pools(tour: Tour) -> None:
-    """Return once every disk of the tour has told how much room it has."""
+    """Return once every disk has told how much room it has; those of the tour are then out of use,
+    until a chapter needs them."""
     wanted = {disk.pool for disk in tour.all_disks}
 
     def up() -> bool:
@@ -22,6 +23,8 @@ def wait_for_pools(tour: Tour) -> None:
         }
 
     wait_until(up, "the backends to tell how much room they have")
+    for disk in tour.own_disks:
+        set_disk_enabled(tour, disk, False)
 
 
 def offer_type(tour: Tour, name: str, backends: str) -> None:

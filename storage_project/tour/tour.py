@@ -65,8 +65,12 @@ class Tour:
     @property
     def all_disks(self) -> list[Disk]:
         """Where a file of a volume could be."""
-        own = [self.small_disk, *([self.nbd_disk] if self.nbd_disk else [])]
-        return [*self.disks, *own]
+        return [*self.disks, *self.own_disks]
+
+    @property
+    def own_disks(self) -> list[Disk]:
+        """Those that the tour has brought."""
+        return [self.small_disk, *([self.nbd_disk] if self.nbd_disk else [])]
 
     # Showing
 

@@ -200,9 +200,8 @@ def test_the_guest_runs_on_while_it_serves_and_is_gone_afterwards(
     home, environment, start_demo, guest
 ):
     demo = start_demo(on_terminal=True, **guest)
-    demo.read_until("volume backend pool list")
+    demo.read_until("openstack --os-cloud demo server add volume demo-guest mine")
     assert WENT_WELL in demo.output
-    assert "openstack --os-cloud demo server add volume demo-guest mine" in demo.output
     processes = descendants(demo.process.pid)
     tenant = sign_in_to(demo)
     [server] = tenant.at("/compute/v2.1").get("/servers/detail")["servers"]

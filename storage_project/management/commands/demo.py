@@ -19,8 +19,11 @@ from storage_project.tour.small_disk import small_disk_in_place
 from storage_project.tour.visit import take_tour
 
 ATTACH = [
-    "openstack --os-cloud demo server list  # the guest of the tour runs on, until Ctrl-C",
+    "",
+    "# The guest of the tour runs on: give it a volume",
+    "openstack --os-cloud demo server list",
     f"openstack --os-cloud demo server add volume {GUEST} mine",
+    "openstack --os-cloud demo volume list",
 ]
 
 
@@ -45,6 +48,8 @@ class Command(BaseCommand):
                 )
         except (ConfigurationError, StartError) as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:  # before there is anything to stop
+            sys.exit(1)
         finally:
             with suppress(OSError):  # the terminal may be gone
                 console.show_cursor()  # which the tour hides, and cannot show when it is killed
@@ -62,11 +67,11 @@ def suggest(console: Console, stack: Stack, *, has_guest: bool) -> None:
         f"export OS_CLIENT_CONFIG_FILE={stack.clouds}",
         "openstack --os-cloud demo volume type list",
         "openstack --os-cloud demo volume create --size 1 mine",
-        *(ATTACH if has_guest else []),
         "openstack --os-cloud demo volume list",
         "openstack --os-cloud demo volume message list",
         "openstack --os-cloud admin volume service list",
         "openstack --os-cloud admin volume backend pool list --long",
+        *(ATTACH if has_guest else []),
     ]
     console.print("[bold]To paste into another terminal[/bold]\n")
     for line in lines:
