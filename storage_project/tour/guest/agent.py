@@ -143,7 +143,8 @@ class Agent:
         """
         path = self._path(serial)
         self.run(
-            f"rm -f /run/counted; touch /run/counting /run/counter; ( i=0; while [ -e /run/counting ]; do i=$((i + 1)); "
+            "rm -f /run/counted; touch /run/counting /run/counter; "
+            "( i=0; while [ -e /run/counting ]; do i=$((i + 1)); "
             f"printf %020d $i | dd of={path} bs={SECTOR_BYTES} seek=$(( (i - 1) % {sectors})) "
             f"status=none conv=notrunc,sync,fsync || break; echo $i > /run/counted; done; "
             "rm /run/counter ) < /dev/null > /dev/null 2>&1 &"
