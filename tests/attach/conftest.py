@@ -3,13 +3,16 @@
 import logging
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.attach.server import Server, libvirt_server, qemu_server
-from tests.attach.site import Site
+from tests.attach.site import REFLINK, Site
+from tests.drivers.volume.disks import REFLINK_DISKS, ReflinkDisks
 from tests.guests.libvirt_daemon import LibvirtDaemon, libvirt_daemon
 from tests.guests.saved import SavedGuest, short_folder
 
@@ -32,6 +35,20 @@ def site(saved_guest: SavedGuest, home: Path) -> Iterator[Site]:
     folder = home / "libvirt"
     with Site(home, libvirt_uri=LibvirtDaemon.uri_in(folder)) as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def site_with_reflink(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site with one more backend, where files can share blocks."""
+    with ExitStack() as stack:
+        disks = ReflinkDisks(tmp_path_factory.mktemp("disks"), stack)
+        folder = tempfile.TemporaryDirectory(dir=disks.folder(REFLINK_DISKS[0]))
+        (site.home / "volumes" / REFLINK).symlink_to(stack.enter_context(folder))
+        site.add_backend(REFLINK)
+        yield site
+        # Whatever still holds its files open ends before the disk goes away.
+        for name in ("exports", f"volume-{REFLINK}"):
+            site.processes[name].kill()
 
 
 @pytest.fixture(scope="session")

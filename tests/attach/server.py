@@ -10,6 +10,7 @@ from drivers.hypervisor.base import HypervisorDriver, serial_of
 from drivers.hypervisor.libvirt import LibvirtDriver
 from drivers.hypervisor.qemu import QemuDriver
 from storage_project.tour.guest.agent import Agent
+from tests.attach.counting import Counter
 from tests.attach.site import Site
 from tests.guests.libvirt_daemon import UUID, LibvirtDaemon
 from tests.guests.saved import SavedGuest
@@ -29,6 +30,15 @@ class Server:
         """Have the guest write to a volume, as soon as it sees it."""
         self.agent.wait_for_disk(serial_of(volume_id))
         self.agent.write(serial_of(volume_id), offset, data)
+
+    @contextmanager
+    def counting(self, volume_id: str, *, sectors: int) -> Iterator[Counter]:
+        """Have the guest write numbers to a volume inside of this, as soon as it sees it."""
+        counter = Counter(self.agent)
+        self.agent.wait_for_disk(serial_of(volume_id))
+        self.agent.start_counting(serial_of(volume_id), sectors=sectors)
+        yield counter
+        counter.last = self.agent.stop_counting()
 
     def has_disk(self, volume_id: str) -> bool:
         """Whether the hypervisor has anything of a volume."""

@@ -64,6 +64,13 @@ class Site(Cluster):
         answer = self.admin.send("POST", "/v3/types", {"volume_type": fields})
         assert answer.ok, answer.text
 
+    def add_backend(self, name: str) -> None:
+        """Start one more of the configured backends, with a worker of its own."""
+        self.backends.append(name)
+        self.start_backend(name)
+        self.make_type(name)
+        wait_until(lambda: len(self._pools()) == len(self.backends), f"the pool {name}")
+
     # Volumes
 
     def create_volume(self, backend: str, size_gib: int = 1) -> str:
@@ -98,6 +105,17 @@ class Site(Cluster):
         with self.volume_file(volume_id).open("rb") as file:
             file.seek(offset)
             return file.read(length)
+
+    def take_snapshot(self, volume_id: str) -> Path:
+        """The file of a new snapshot, once that is available."""
+        answer = self.demo.send("POST", "/v3/snapshots", {"snapshot": {"volume_id": volume_id}})
+        assert answer.status_code == 202, answer.text
+        path = f"/v3/snapshots/{answer.json()['snapshot']['id']}"
+        self.wait_until(
+            lambda: self.demo.get(path)["snapshot"]["status"] == "available", f"available {path}"
+        )
+        [file] = self.home.glob(f"volumes/*/snapshots/{volume_id}@{Path(path).name}")
+        return file
 
     # Servers
 

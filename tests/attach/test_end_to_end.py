@@ -4,6 +4,7 @@ import pytest
 
 from drivers.hypervisor.base import serial_of
 from drivers.units import GIB
+from tests.attach.counting import counted
 from tests.attach.server import Server
 from tests.attach.site import Site
 
@@ -56,29 +57,25 @@ def test_what_the_guest_writes_is_in_the_volume(site: Site, server: Server, expo
 @pytest.mark.parametrize("export", ["file", "nbd"])
 def test_a_volume_grows_while_the_guest_writes(site: Site, server: Server, export: str) -> None:
     volume_id = site.create_volume(export)
-    serial = serial_of(volume_id)
     site.attach(server.server_id, volume_id)
     server.write(volume_id, FAR, PATTERN)
     site.wait_for_volume(volume_id, "in-use")
-    server.agent.start_counting(serial, sectors=SECTORS)
-
-    answer = site.demo.act(volume_id, "os-extend", {"new_size": 2})
-    assert answer.status_code == 202, answer.text
-    server.agent.wait_for_disk(serial, size_bytes=2 * GIB)
-    site.wait_for_volume(volume_id, "in-use")
-    assert site.volume(volume_id)["size"] == 2
-
-    at_extension = int(server.agent.run("cat /run/counted"))
-    wait_for_count(server, at_extension + SECTORS)
-    last = server.agent.stop_counting()
-    assert server.agent.read(serial, FAR, len(PATTERN)) == PATTERN
+    with server.counting(volume_id, sectors=SECTORS) as counter:
+        counter.wait_for(SECTORS)
+        answer = site.demo.act(volume_id, "os-extend", {"new_size": 2})
+        assert answer.status_code == 202, answer.text
+        server.agent.wait_for_disk(serial_of(volume_id), size_bytes=2 * GIB)
+        site.wait_for_volume(volume_id, "in-use")
+        assert site.volume(volume_id)["size"] == 2
+        counter.wait_for(counter.now() + SECTORS)
+    assert server.agent.read(serial_of(volume_id), FAR, len(PATTERN)) == PATTERN
     server.write(volume_id, GIB + FAR, PATTERN)
     site.wait_until_all_ended()
+
     site.detach(server.server_id, volume_id)
     site.wait_for_volume(volume_id, "available")
     assert site.read(volume_id, GIB + FAR, len(PATTERN)) == PATTERN
-    numbers = [int(site.read(volume_id, sector * 512, 20)) for sector in range(SECTORS)]
-    assert sorted(numbers) == [*range(last - SECTORS + 1, last + 1)]
+    assert counted(site.volume_file(volume_id), SECTORS) == counter.last
 
 
 def test_over_iscsi_a_volume_in_use_keeps_its_size(site: Site, qemu: Server) -> None:
@@ -96,8 +93,3 @@ def test_over_iscsi_a_volume_in_use_keeps_its_size(site: Site, qemu: Server) -> 
     assert qemu.agent.read(serial_of(volume_id), 0, len(PATTERN)) == PATTERN
     site.detach(qemu.server_id, volume_id)
     site.wait_for_volume(volume_id, "available")
-
-
-def wait_for_count(server: Server, number: int) -> None:
-    """Return once the guest, which counts, has come so far."""
-    server.agent.run(f"while [ $(cat /run/counted) -lt {number} ]; do sleep 0.1; done")
