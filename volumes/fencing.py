@@ -16,10 +16,20 @@ def used_by_server(attachment: Attachment) -> bool:
 
 def held_by_server(attachment: Attachment) -> bool:
     """Whether a server has the volume, as far as can be known: one of ours that is off has not."""
-    if attachment.server_id is None or not used_by_server(attachment):
-        return False
-    is_off = Server.objects.filter(pk=attachment.server_id, status=ServerStatus.SHUTOFF)
-    return not is_off.exists()
+    return used_by_server(attachment) and _status_of_ours(attachment) != ServerStatus.SHUTOFF
+
+
+def held_by_ours(attachment: Attachment) -> bool:
+    """Whether a server that a hypervisor of ours runs has the volume: we know whom to ask for it."""
+    status = _status_of_ours(attachment)
+    return used_by_server(attachment) and status not in (None, ServerStatus.SHUTOFF)
+
+
+def _status_of_ours(attachment: Attachment) -> str | None:
+    if attachment.server_id is None:
+        return None
+    servers = Server.objects.filter(pk=attachment.server_id)
+    return servers.values_list("status", flat=True).first()
 
 
 def cuts_off(attachment: Attachment) -> bool:

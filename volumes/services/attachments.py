@@ -13,7 +13,7 @@ from storage_project.identity.policy import allows
 from storage_project.operations.flow import advance, record
 from storage_project.operations.services import active_operations, open_operation
 from volumes.attachment_state import changing_attachments
-from volumes.fencing import used_by_server
+from volumes.fencing import held_by_ours, used_by_server
 from volumes.models import Attachment, Volume
 from volumes.removal import remove_attachment_row
 from volumes.services.rows import lock_row, refuse, require_not_copied
@@ -194,8 +194,10 @@ def delete_attachment(*, attachment: Attachment, caller: Caller) -> None:
 
 
 def require_unused(attachment: Attachment, caller: Caller) -> None:
-    """Only the service that runs the server knows when it has let go (OSSA-2023-003)."""
-    if used_by_server(attachment) and not allows(caller, "attachment:delete_used"):
+    """Only the service that runs the server knows when it has let go (OSSA-2023-003). Of those that
+    we run ourselves that is `server.detach`, whoever asks."""
+    may = allows(caller, "attachment:delete_used") and not held_by_ours(attachment)
+    if used_by_server(attachment) and not may:
         raise Conflict(
             f"Detach volume from instance {attachment.server_id} using the Compute API: "
             f"attachment {attachment.pk} is in use by it."

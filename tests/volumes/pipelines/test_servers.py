@@ -1,5 +1,7 @@
 """Attaching to servers: what the guest sees, what it may refuse, and what is told meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.errors import DriverError, Reason
@@ -17,6 +19,7 @@ from tests.operations.world import World
 from volumes.exports import open_export
 from volumes.hypervisors import open_hypervisor, report_hypervisor
 from volumes.models import Attachment, Server, Volume
+from volumes.services.attachments import delete_attachment
 from volumes.services.connections import force_detach
 from volumes.services.servers import attach_to_server, detach_from_server
 from volumes.services.volumes import extend_volume
@@ -125,6 +128,19 @@ def test_force_before_the_guest_was_asked(world):
     world.engine.run()
     assert status_of(attachment.volume) == "available"
     assert not open_export("memory").list_exports()
+
+
+def test_the_export_goes_from_under_no_server_that_runs(world, hypervisor):
+    attachment = world.attached()
+    admin = replace(world.caller, roles=frozenset({"admin"}))
+    with pytest.raises(Conflict, match="using the Compute API"):
+        delete_attachment(attachment=attachment, caller=admin)
+    Server.objects.update(status="SHUTOFF")
+    hypervisor.stop(str(attachment.server_id))
+    delete_attachment(attachment=attachment, caller=admin)
+    world.engine.run()
+    assert status_of(attachment.volume) == "available"
+    require_consistent()
 
 
 def test_what_grows_in_use_grows_in_the_guest(world, hypervisor):
