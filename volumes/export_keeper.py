@@ -79,6 +79,8 @@ class ExportKeeper:
             for published in there - wanted.keys():
                 log.warning("an export that nobody wants is revoked", export=published.export_id)
                 export.revoke(published.export_id, host=published.host)
+            # What is published below waits for its daemon, which nobody but us starts.
+            export.tend(self._hosts[name])
         except DriverError as error:
             _complain(name, error)
             return
