@@ -20,7 +20,7 @@ def held_by_server(attachment: Attachment) -> bool:
 
 
 def held_by_ours(attachment: Attachment) -> bool:
-    """Whether a server that a hypervisor of ours runs has the volume: we know whom to ask for it."""
+    """Whether a server has the volume that a hypervisor of ours runs: we know whom to ask."""
     status = _status_of_ours(attachment)
     return used_by_server(attachment) and status not in (None, ServerStatus.SHUTOFF)
 

@@ -18,7 +18,9 @@ from volumes.models import Attachment, Pool, Volume
 
 ADDRESS = "/v3/attachments"
 CONNECTOR = {"host": "somewhere", "initiator": "iqn.1994-05.org.example:1", "ip": "10.0.0.7"}
-SERVER = str(uuid4())
+# The same in every process that collects the tests.
+SERVER = "8b0b9c7e-5d7c-4c0e-8d0a-2f5f1f0f6a11"
+NOBODYS_ID = "5d1d6ae8-92b0-4b52-a5a6-6e0f3b3a9d10"
 
 
 @pytest.fixture
@@ -513,7 +515,7 @@ class TestList:
             ("status=reserved", 3),
             ("attach_status=attached", 1),
             (f"instance_id={SERVER}", 1),
-            (f"instance_uuid={uuid4()}", 0),
+            (f"instance_uuid={NOBODYS_ID}", 0),
             ("volume_id=nonsense", 0),
         ],
     )

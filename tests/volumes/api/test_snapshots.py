@@ -248,7 +248,7 @@ class TestList:
             ("metadata={'number': '4'}", [4]),
             ("availability_zone=nova&limit=1", [5]),
             ("availability_zone=mars", []),
-            (f"volume_id={uuid4()}", []),
+            ("volume_id=5d1d6ae8-92b0-4b52-a5a6-6e0f3b3a9d10", []),
             ("sort_key=name&sort_dir=asc&limit=1", [1]),
             ("created_at=lt:2000-01-01T00:00:00", []),
             ("all_tenants=1&limit=1", [5]),
