@@ -168,15 +168,20 @@ def show_example(document: Any) -> str:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
+# Of the Compute API what it is for; the rest is what clients ask besides.
+SHOWN_ROOTS = ("/v3/", "/compute/v2.1/servers")
+
+
 @cache
 def list_collections(urlconf: str) -> tuple[Collection, ...]:
-    """Every address of storage and servers that can be read and has no variable part."""
+    """Every address of storage and of servers that can be read and has no variable part; `/v3`
+    first."""
     found = {
         address: Collection(view.cls(**view.initkwargs).get_view_name(), address)
         for address, view in walk_routes(get_resolver(urlconf), "/")
-        if address.startswith(("/v3/", "/compute/")) and hasattr(getattr(view, "cls", None), "get")
+        if address.startswith(SHOWN_ROOTS) and hasattr(getattr(view, "cls", None), "get")
     }
-    return tuple(sorted(found.values(), key=lambda collection: collection.address))
+    return tuple(found[address] for address in sorted(found, key=lambda it: (it[:4] != "/v3/", it)))
 
 
 def walk_routes(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -287,6 +287,11 @@ class TestPages:
         assert "text/html" in response["Content-Type"]
         assert str(server.pk) in response.content.decode()
 
+    def test_every_page_leads_to_the_servers(self, member: Account) -> None:
+        page = member.client().get("/v3/volumes", headers={"Accept": "text/html"}).content.decode()
+        for path in ("servers", "servers/detail"):
+            assert f'href="{ROOT}/{path}"' in page
+
     def test_with_a_form_to_attach(self, member: Account, reader: Account, server: Server) -> None:
         address = f"{ROOT}/servers/{server.pk}/os-volume_attachments"
         html = {"Accept": "text/html"}
