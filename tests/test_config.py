@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import ConfigurationError
+from drivers.hypervisor.memory import MemoryHypervisor
 from drivers.volume.file import FileDriver
 from storage_project.config import load_configuration
 
@@ -64,9 +65,76 @@ def test_a_backend_with_what_khoi_and_its_driver_read(load):
             "backends.fast.max_over_subscription_ratio: must be at least 1",
         ),
         ('[backends.fast]\ndriver = "memory"\nworkers = "2"', "backends.fast.workers: must be"),
+        (
+            '[backends.fast]\ndriver = "memory"\nexports = "nbd"',
+            "backends.fast.exports: must be",
+        ),
+        (
+            '[backends.fast]\ndriver = "memory"\nexports = ["ndb"]',
+            "exports.ndb.driver: there is no export",
+        ),
+        ("[exports.nbd]\nhots = 'x'", "exports.nbd.hots: unknown key; did you mean host?"),
+        ("[hypervisors.lab]", "hypervisors.lab.driver: missing"),
+        (
+            '[hypervisors.lab]\ndriver = "qemo"',
+            "hypervisors.lab.driver: there is no hypervisor",
+        ),
+        ('[hypervisors.lab]\ndriver = "qemu"', "hypervisors.lab.sockets: missing"),
+        (
+            '[hypervisors.lab]\ndriver = "memory"\nservers = ["one"]\nworkers = 0',
+            "hypervisors.lab.workers: must be at least 1",
+        ),
     ],
 )
 def test_a_mistake_is_named(load, toml, sentence):
     with pytest.raises(ConfigurationError) as caught:
         load(toml)
     assert str(caught.value).startswith(sentence)
+
+
+def test_a_backend_has_the_exports_of_its_driver_unless_it_says_others(load):
+    configuration = load(
+        """
+        [backends.fast]
+        driver = "file"
+        path = "volumes/fast"
+        [backends.slow]
+        driver = "file"
+        path = "volumes/slow"
+        exports = ["nbd", "file"]
+        """
+    )
+    assert configuration.backends["fast"].exports == ["file"]
+    assert configuration.backends["slow"].exports == ["nbd", "file"]
+    assert configuration.exports.keys() == {"file", "nbd"}
+
+
+def test_an_export_reaches_this_machine_alone_unless_it_says_otherwise(load, settings):
+    settings.STORAGE_HOST = "box"
+    exports = load(
+        """
+        [backends.fast]
+        driver = "file"
+        path = "volumes/fast"
+        exports = ["file", "shared"]
+        [exports.shared]
+        driver = "file"
+        host = ""
+        """
+    ).exports
+    assert (exports["file"].options.host, exports["shared"].options.host) == ("box", "")
+    assert exports["file"].driver_class is exports["shared"].driver_class
+
+
+def test_a_hypervisor(load):
+    hypervisor = load(
+        """
+        [hypervisors.lab]
+        driver = "memory"
+        servers = ["one"]
+        workers = 4
+        """
+    ).hypervisors["lab"]
+    assert hypervisor.driver_class is MemoryHypervisor
+    assert (hypervisor.name, hypervisor.project, hypervisor.workers) == ("lab", "demo", 4)
+    assert hypervisor.options.servers == ["one"]
