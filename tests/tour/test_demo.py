@@ -37,7 +37,7 @@ BEFORE_ATTACHING = [
 ATTACHING_TO_THE_GUEST = [
     "Boot demo-guest",
     "Create a volume of 1 GiB, on demo-nbd",
-    "Attach it to demo-guest",
+    "Attach the volume of type demo-nbd to demo-guest",
     "In the guest, write 4 MiB to /dev/vda",
     "Extend it to 2 GiB while the guest uses it",
     "Detach it from demo-guest",
@@ -226,7 +226,7 @@ def test_the_guest_runs_on_while_it_serves_and_is_gone_afterwards(
 
 def test_a_guest_that_is_interrupted_leaves_nothing_attached(home, start_demo, guest):
     demo = start_demo(**guest)
-    demo.read_until("Attach it to demo-guest")
+    demo.read_until("Attach the volume of type demo-nbd to demo-guest")
     processes = descendants(demo.process.pid)
     demo.process.terminate()
     assert demo.wait() == 1

@@ -68,7 +68,7 @@ def _is_listed(tour: Tour) -> bool:
 def _use(tour: Tour, guest: Agent, disk: Disk, volume: Volume) -> None:
     serial = serial_of(volume.id)
     attached = f"/servers/{tour.machine.server_id}/os-volume_attachments"
-    with _step(tour, f"Attach it to {GUEST}") as step:
+    with _step(tour, f"Attach the volume of type {volume.type_name} to {GUEST}") as step:
         tour.compute.post(attached, {"volumeAttachment": {"volumeId": volume.id}})
         (attachment,) = tour.attachments_of(volume)
         for kind in ("attachment.connect", "server.attach"):
