@@ -11,12 +11,12 @@ from pathlib import Path
 
 import django
 
-from tests.benchmarks import exports, memory
+from tests.benchmarks import copies, exports, memory
 from tests.benchmarks.report import Report
 from tests.postgres import PostgresServer
 from tests.stack import Stack, file_backends
 
-PARTS = ("pipelines", "http", "memory", "exports", "attach")
+PARTS = ("pipelines", "http", "memory", "exports", "attach", "copies")
 MEMORY_BACKEND = '\n[backends.memory]\ndriver = "memory"\ncapacity_gib = 1000000\n'
 HYPERVISOR = '\n[hypervisors.lab]\ndriver = "qemu"\nsockets = "servers"\n'
 FILE_BACKEND = file_backends("fast", exports=["nbd"], max_over_subscription_ratio=1e6)
@@ -35,6 +35,8 @@ def main(wanted: list[str]) -> int:
                 memory.measure(Path(folder), report)
             elif part == "exports":
                 exports.measure(Path(folder), report)
+            elif part == "copies":
+                copies.measure(Path(folder), report)
             else:
                 measure_on_stack(part, Path(folder), report)
     if report.missed:

@@ -25,7 +25,7 @@ def lack(what: str) -> None:
 
 
 @contextmanager
-def mounted_disk(kind: str, folder: Path) -> Iterator[Path]:
+def mounted_disk(kind: str, folder: Path, *, size_mib: int | None = None) -> Iterator[Path]:
     """Make a disk with a file system of this kind, and yield where it is mounted."""
     if os.geteuid() != 0:
         lack(f"root, to mount a disk with {kind}")
@@ -34,7 +34,7 @@ def mounted_disk(kind: str, folder: Path) -> Iterator[Path]:
     image, mount_point = folder / f"{kind}.img", folder / kind
     mount_point.mkdir()
     with image.open("wb") as file:
-        file.truncate(SIZES_MIB[kind] << 20)
+        file.truncate((size_mib or SIZES_MIB[kind]) << 20)
     subprocess.run([f"mkfs.{kind}", image], check=True, capture_output=True)
     mounted = subprocess.run(
         ["mount", "-o", "loop", image, mount_point], capture_output=True, text=True
