@@ -1,0 +1,482 @@
+"""Backup: a volume's blocks into the repository, and a manifest that makes them a backup.
+
+Every backup has a full map. One that had a parent and knew what changed since only read less.
+
+    spans of 1 MiB -> blocks -> zero? the parent's at this place? known? else a frame in a pack
+    the digests of 4096 blocks -> a page, stored like a block
+    packs durable -> index durable -> manifest: now it is a backup
+"""
+
+import os
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from time import monotonic
+from typing import TypeAlias
+
+from backups.engine.format import (
+    BLOCK_BYTES,
+    DIGEST_BYTES,
+    NULL_DIGEST,
+    PAGE_BLOCKS,
+    PAGE_BYTES,
+    ZERO_BLOCK,
+)
+from backups.engine.frames import FrameReader, digest_of
+from backups.engine.manifest import (
+    BackupRef,
+    Manifest,
+    digests_in,
+    encode_manifest,
+    page_count,
+)
+from backups.engine.repository import Repository
+from backups.engine.runs import (
+    Run,
+    block_count,
+    contains,
+    cut,
+    intersection,
+    joined,
+    runs_of_extents,
+)
+from backups.engine.sessions import Session
+from backups.engine.storing import Lane, Outcome, Storing
+from backups.engine.tombstones import condemned_packs
+from backups.engine.workers import TICK_S, work_through
+from drivers.errors import DriverError, Reason
+from drivers.volume.base import JSON, Extent, VolumeReader
+
+SPAN_BLOCKS = 16  # read in one call: 1 MiB
+ZERO_PROBE = bytes(64)
+ZERO_PAGE = bytes(PAGE_BYTES)
+THREADS = min(4, os.cpu_count() or 1)
+MANY_PROMISES = 4096
+PROMISE_WAIT_S = 10.0
+SAMPLED_PAGES, SAMPLED_BLOCKS, SAMPLED_ANYWHERE = 16, 8, 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupProgress:
+    """How far a backup is. What need not be read counts as done."""
+
+    done_bytes: int
+    total_bytes: int
+    read_bytes: int
+    new_bytes: int
+    stored_bytes: int
+
+
+OnProgress: TypeAlias = Callable[[BackupProgress], None]
+
+
+def ignore_progress(progress: BackupProgress) -> None:
+    """The `on_progress` of a caller who does not care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupResult:
+    """A backup that is complete and durable."""
+
+    manifest: Manifest
+    was_there: bool = False  # an earlier call had completed it
+    is_incremental: bool = False  # only what changed since the parent was read
+    is_distrusted: bool = False  # "changed" was found to be wrong: everything was read instead
+    packs: int = 0
+
+
+def backup(
+    repository: Repository,
+    reader: VolumeReader,
+    *,
+    backup_id: str,
+    volume_id: str,
+    project_id: str,
+    session: Session,
+    parent: BackupRef | None = None,
+    changed: list[Extent] | None = None,
+    metadata: Mapping[str, JSON] | None = None,
+    on_progress: OnProgress = ignore_progress,
+    threads: int = THREADS,
+) -> BackupResult:
+    """Back up what the reader shows, which must not change meanwhile.
+
+    `parent` is an earlier backup of the same volume; one that is gone, or of another project,
+    counts as none. `changed` says where the volume may differ from it, None that nobody knows. A
+    sample of what should not have changed is compared; a difference makes this a full read.
+
+    A backup that is there already is left as it is. `on_progress` is called in the caller's thread
+    for every MiB and at least twice a second; what it raises ends the backup. Whatever ends it
+    leaves only packs that `collect` frees. Raises `DriverError`.
+    """
+    ref = BackupRef(volume_id, backup_id)
+    condemned = condemned_packs(repository.driver)  # before the index: see `collect`
+    repository.index.refresh()
+    storing = Storing(repository, project_id, condemned)
+    try:
+        if there := _completed_before(repository, storing, ref):
+            return BackupResult(manifest=there, was_there=True)
+        work = _Backup(repository, reader, storing, ref, project_id, on_progress)
+        work.use_parent(parent, changed)
+        work.read_volume(threads)
+        manifest = work.manifest(metadata or {})
+        session.require_live()
+        repository.driver.put_new(ref.key, [encode_manifest(manifest, repository.keys)])
+        _require_live_still(repository, session, ref)
+        return BackupResult(
+            manifest=manifest,
+            is_incremental=work.changed is not None,
+            is_distrusted=work.is_distrusted,
+            packs=storing.packs,
+        )
+    finally:
+        storing.abandon()
+
+
+def _require_live_still(repository: Repository, session: Session, ref: BackupRef) -> None:
+    """A session that lapsed just before the commit may have lost packs to the collector."""
+    try:
+        session.require_live()
+    except DriverError:
+        repository.delete_backup(ref)
+        raise
+
+
+def _completed_before(repository: Repository, storing: Storing, ref: BackupRef) -> Manifest | None:
+    """The manifest, when an earlier call has put it; all it needs is looked for once more."""
+    if not repository.has_backup(ref):
+        return None
+    manifest = repository.read_manifest(ref)
+    if next(missing_blocks(repository, storing, manifest), None) is None:
+        return manifest
+    repository.delete_backup(ref)
+    return None
+
+
+def missing_blocks(repository: Repository, storing: Storing, manifest: Manifest) -> Iterator[Run]:
+    """The blocks of a map that cannot be relied upon, all of a page when the page cannot."""
+    frames = FrameReader()
+    for number, page_digest in enumerate(manifest.pages):
+        first = number * PAGE_BLOCKS
+        if page_digest == NULL_DIGEST:
+            continue
+        if storing.find(page_digest) is None:
+            yield first, first + PAGE_BLOCKS
+            continue
+        page = repository.read_page(page_digest, manifest.project_id, frames)
+        for place, digest in enumerate(digests_in(page)):
+            if digest != NULL_DIGEST and storing.find(digest) is None:
+                yield first + place, first + place + 1
+
+
+@dataclass(slots=True)
+class _Page:
+    """A page of the map that is being made."""
+
+    number: int
+    digests: bytearray
+    in_parent: bytes | None
+    spans_left: int
+
+
+class _Reader:
+    """What one thread reads into and stores with."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.buffer = bytearray(SPAN_BLOCKS * BLOCK_BYTES)
+        self.view = memoryview(self.buffer)
+
+    def read(self, reader: VolumeReader, first: int, end: int) -> None:
+        """Read whole blocks; what lies past the end of the volume is zeros."""
+        offset = first * BLOCK_BYTES
+        length = min(end * BLOCK_BYTES, reader.size_bytes) - offset
+        reader.read_into(self.view[:length], offset)
+        if missing := (end - first) * BLOCK_BYTES - length:
+            self.view[length : length + missing] = ZERO_BLOCK[:missing]
+
+    def is_zero(self, at: int) -> bool:
+        # The probe ends it quickly for most; comparing through a memoryview would take 40 times
+        # as long.
+        return self.buffer.startswith(ZERO_PROBE, at) and self.buffer.startswith(ZERO_BLOCK, at)
+
+
+class _Backup:
+    """One call of `backup`."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        reader: VolumeReader,
+        storing: Storing,
+        ref: BackupRef,
+        project_id: str,
+        on_progress: OnProgress,
+    ) -> None:
+        self.repository = repository
+        self.reader = reader
+        self.storing = storing
+        self.ref = ref
+        self.project_id = project_id
+        self.on_progress = on_progress
+        self.parent: Manifest | None = None
+        self.changed: list[Run] | None = None
+        self.is_distrusted = False
+        self._blocks = block_count(reader.size_bytes)
+        self._pages = [NULL_DIGEST] * page_count(reader.size_bytes)
+        self._lock = threading.Lock()
+        self._page_lock = threading.Lock()
+        self._page_lane = storing.lane()
+        self._lanes = [self._page_lane]
+        self._promised: dict[bytes, int] = {}  # digest -> a block that has it
+        self._read_blocks = 0
+        self._planned_blocks = 0
+        self._skipped_blocks = 0
+        self._frames = FrameReader()
+
+    # What to read
+
+    def use_parent(self, ref: BackupRef | None, changed: list[Extent] | None) -> None:
+        """Take from the parent what can be relied upon."""
+        parent = self._find_parent(ref)
+        if parent is None:
+            return
+        self.parent = parent
+        if changed is None or parent.size_bytes > self.reader.size_bytes:
+            return
+        runs = list(runs_of_extents(changed, self.reader.size_bytes))
+        try:
+            self.is_distrusted = self._sample_differs(parent, runs)
+        except DriverError as error:
+            if error.code != Reason.corrupt:
+                raise
+            self.is_distrusted = True  # the parent's map is damaged
+        if self.is_distrusted:
+            return
+        if self.storing.condemned:
+            # The parent may rely on packs that are to go, when others that did were deleted.
+            missing = missing_blocks(self.repository, self.storing, parent)
+            runs = list(joined(sorted([*runs, *missing])))
+            runs = [(start, min(end, self._blocks)) for start, end in runs if start < self._blocks]
+        self.changed = runs
+        self._pages[: len(parent.pages)] = parent.pages
+
+    def _find_parent(self, ref: BackupRef | None) -> Manifest | None:
+        if ref is None:
+            return None
+        try:
+            parent = self.repository.read_manifest(ref)
+        except DriverError as error:
+            if error.code != Reason.not_found:
+                raise
+            return None
+        # Digests of another project, as before a transfer, are of another key.
+        return parent if parent.project_id == self.project_id else None
+
+    def _sample_differs(self, parent: Manifest, changed: list[Run]) -> bool:
+        """Whether a block that should be as it was is not."""
+        dice = random.SystemRandom()
+        frames, worker = self._frames, _Reader(self._page_lane)
+        with_data = [n for n, digest in enumerate(parent.pages) if digest != NULL_DIGEST]
+        numbers = dice.sample(with_data, min(SAMPLED_PAGES, len(with_data)))
+        anywhere = [dice.randrange(self._blocks) for _ in range(SAMPLED_ANYWHERE) if self._blocks]
+        for number in sorted({*numbers, *(block // PAGE_BLOCKS for block in anywhere)}):
+            page = ZERO_PAGE
+            if number < len(parent.pages):
+                page = self.repository.read_page(parent.pages[number], self.project_id, frames)
+            digests = list(digests_in(page))
+            first = number * PAGE_BLOCKS
+            used = [first + at for at, digest in enumerate(digests) if digest != NULL_DIGEST]
+            chosen = {block for block in anywhere if block // PAGE_BLOCKS == number}
+            chosen.update(dice.sample(used, min(SAMPLED_BLOCKS, len(used))))
+            for block in sorted(chosen):
+                if contains(changed, block):
+                    continue
+                worker.read(self.reader, block, block + 1)
+                is_zero = worker.is_zero(0)
+                found = NULL_DIGEST if is_zero else self._digest(worker.view[:BLOCK_BYTES])
+                if found != digests[block - first]:
+                    return True
+        return False
+
+    def _digest(self, plain: memoryview) -> bytes:
+        return digest_of(plain, self.storing.digest_key)
+
+    # Reading
+
+    def read_volume(self, threads: int) -> None:
+        """Store every block and page that is not there, durably."""
+        workers = [_Reader(self.storing.lane()) for _ in range(threads)]
+        self._lanes += [worker.lane for worker in workers]
+        work_through(self._spans(), self._store_span, workers, self._tick)
+        self._settle_promises(workers[0])
+        self.storing.finish()
+        self._skipped_blocks = self._blocks - self._read_blocks
+        self._tell_progress()
+
+    def _spans(self) -> Iterator[tuple[_Page, Run]]:
+        """What to read, page after page; pages with nothing to read are closed on the way."""
+        whole = [(0, self._blocks)] if self._blocks else []
+        changed = whole if self.changed is None else self.changed
+        data = runs_of_extents(self.reader.data_extents(), self.reader.size_bytes)
+        reads = _by_page(cut(intersection(changed, data), SPAN_BLOCKS))
+        read = next(reads, None)
+        for number, runs in _by_page(cut(changed, PAGE_BLOCKS)):
+            spans: list[Run] = []
+            if read is not None and read[0] == number:
+                spans, read = read[1], next(reads, None)
+            self._skip_up_to(number, spans)
+            if self.changed is None and not spans:
+                continue  # all zeros
+            page = self._open_page(number, runs, len(spans))
+            if not spans:
+                self._close_page(page)
+            for span in spans:
+                yield page, span
+
+    def _open_page(self, number: int, changed: list[Run], spans: int) -> _Page:
+        in_parent = self._page_in_parent(number)
+        digests = bytearray(PAGE_BYTES)
+        if self.changed is not None and in_parent is not None:
+            digests[:] = in_parent
+            for start, end in changed:
+                at = (start % PAGE_BLOCKS) * DIGEST_BYTES
+                length = (end - start) * DIGEST_BYTES
+                digests[at : at + length] = bytes(length)
+        return _Page(number, digests, in_parent, spans)
+
+    def _page_in_parent(self, number: int) -> bytes | None:
+        if self.parent is None or number >= len(self.parent.pages):
+            return None
+        digest = self.parent.pages[number]
+        if self.changed is not None and digest != NULL_DIGEST and not self.storing.find(digest):
+            return None  # then all of the page counts as changed
+        try:
+            return self.repository.read_page(digest, self.project_id, self._frames)
+        except DriverError as error:
+            if error.code != Reason.corrupt or self.changed is not None:
+                raise
+            return None  # everything is read anyway
+
+    def _store_span(self, worker: _Reader, item: tuple[_Page, Run]) -> None:
+        page, (first, end) = item
+        worker.read(self.reader, first, end)
+        # With condemned packs about, being in the parent does not say that a block will stay.
+        in_parent = page.in_parent if not self.storing.condemned else None
+        for block in range(first, end):
+            at = (block - first) * BLOCK_BYTES
+            if worker.is_zero(at):
+                continue
+            plain = worker.view[at : at + BLOCK_BYTES]
+            digest = self._digest(plain)
+            place = (block % PAGE_BLOCKS) * DIGEST_BYTES
+            page.digests[place : place + DIGEST_BYTES] = digest
+            if in_parent is not None and in_parent.startswith(digest, place):
+                continue
+            if worker.lane.store(digest, plain) is Outcome.promised:
+                with self._lock:
+                    self._promised[digest] = block
+        with self._lock:
+            self._read_blocks += end - first
+            page.spans_left -= 1
+            is_complete = page.spans_left == 0
+        if is_complete:
+            self._close_page(page)
+
+    def _close_page(self, page: _Page) -> None:
+        """Store a page whose blocks have all been read."""
+        digest = NULL_DIGEST
+        if page.digests != ZERO_PAGE:
+            whole = bytes(page.digests)
+            digest = digest_of(whole, self.storing.digest_key)
+            with self._page_lock:
+                self._page_lane.store(digest, whole, trust=False)
+        self._pages[page.number] = digest
+
+    def _settle_promises(self, worker: _Reader) -> None:
+        """See that what other backups were about to store is there, or store it ourselves.
+
+        Our own packs are closed before: two backups that wait for each other both get on.
+        """
+        if not self._promised:
+            return
+        for lane in self._lanes:
+            lane.close_pack()
+        give_up_at = monotonic() + PROMISE_WAIT_S
+        for digest, block in list(self._promised.items()):
+            while not (is_there := self.storing.settle(digest, TICK_S)):
+                self._tell_progress()
+                if not self.storing.is_promised(digest) or monotonic() > give_up_at:
+                    break
+            if not is_there:
+                self._store_again(worker, digest, block)
+            del self._promised[digest]
+
+    def _store_again(self, worker: _Reader, digest: bytes, block: int) -> None:
+        worker.read(self.reader, block, block + 1)
+        plain = worker.view[:BLOCK_BYTES]
+        if self._digest(plain) != digest:
+            raise DriverError(
+                "The volume changed while it was backed up.",
+                code=Reason.failed,
+                detail=f"block {block}",
+            )
+        worker.lane.store(digest, plain, trust=False)
+
+    # Telling
+
+    def _skip_up_to(self, page_number: int, spans: list[Run]) -> None:
+        """What lies before this page's end and was not read is done."""
+        end = min((page_number + 1) * PAGE_BLOCKS, self._blocks)
+        self._planned_blocks += sum(stop - start for start, stop in spans)
+        self._skipped_blocks = end - self._planned_blocks
+
+    def _tick(self) -> None:
+        self._tell_progress()
+        if len(self._promised) > MANY_PROMISES:
+            with self._lock:
+                promised = list(self._promised)
+            for digest in promised:
+                if self.storing.settle(digest, 0):
+                    with self._lock:
+                        self._promised.pop(digest, None)
+
+    def _tell_progress(self) -> None:
+        done = (self._read_blocks + self._skipped_blocks) * BLOCK_BYTES
+        self.on_progress(
+            BackupProgress(
+                done_bytes=min(done, self.reader.size_bytes),
+                total_bytes=self.reader.size_bytes,
+                read_bytes=self._read_blocks * BLOCK_BYTES,
+                new_bytes=self._new_bytes,
+                stored_bytes=self.storing.stored_bytes,
+            )
+        )
+
+    @property
+    def _new_bytes(self) -> int:
+        return sum(lane.new_bytes for lane in self._lanes if lane is not self._page_lane)
+
+    def manifest(self, metadata: Mapping[str, JSON]) -> Manifest:
+        return Manifest(
+            backup_id=self.ref.backup_id,
+            volume_id=self.ref.volume_id,
+            project_id=self.project_id,
+            size_bytes=self.reader.size_bytes,
+            created_at=datetime.now(UTC),
+            parent_id=self.parent.backup_id if self.parent is not None else None,
+            read_bytes=self._read_blocks * BLOCK_BYTES,
+            new_bytes=self._new_bytes,
+            stored_bytes=self.storing.stored_bytes,
+            metadata=metadata,
+            pages=tuple(self._pages),
+        )
+
+
+def _by_page(runs: Iterable[Run]) -> Iterator[tuple[int, list[Run]]]:
+    """Runs that no border of pages divides, page by page."""
+    for number, group in groupby(runs, key=lambda run: run[0] // PAGE_BLOCKS):
+        yield number, list(group)
