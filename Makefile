@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$STORAGE_HOME"' EXIT
 
 # Tests in which the database has no part, or none of its own, run on SQLite alone.
-ONCE := browser clients docs drivers supervisor tour volumes/scheduler
+ONCE := attach backups/engine browser clients docs drivers supervisor tour volumes/scheduler
 # A process for each core; who has done its half takes over from the other.
 AT_ONCE := --numprocesses auto --dist worksteal
 
