@@ -41,7 +41,7 @@ OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 ABANDONED_AFTER_S = 24 * 3600
 # From this size on, what was written or read makes room for others in the machine's memory.
 LARGE_BYTES = 256 << 10
-# A folder may be removed, being empty, in the moment before an object gets its name in it.
+# How often the folder of an object may go away in the moment before the object gets its name.
 NAMING_ATTEMPTS = 100
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 IOV_MAX = 1024  # how many buffers the kernel takes at once
@@ -149,11 +149,12 @@ class DirectoryRepository(RepositoryDriver):
         *folders, name = require_key(key).split("/")
         with self._draft(parts) as draft:
             for _ in range(NAMING_ATTEMPTS):
-                with self._opened_folder(folders, make=True) as folder:
-                    try:
-                        is_given = give_name(draft, Place(folder, name))
-                    except FileNotFoundError:
-                        continue  # somebody has just removed the folder, because it was empty
+                # The folder may be gone again: a delete removes those that have become empty.
+                with (
+                    suppress(FileNotFoundError),
+                    self._opened_folder(folders, make=True) as folder,
+                ):
+                    is_given = give_name(draft, Place(folder, name))
                     os.fsync(folder)
                     return is_given
         raise DriverError(

@@ -14,12 +14,17 @@ def is_word(name: str) -> bool:
     return re.fullmatch(WORD, name) is not None
 
 
+def is_key(name: str) -> bool:
+    """Tell whether this keeps the rules of `drivers.repository.base`."""
+    return len(name) <= LONGEST and KEY.fullmatch(name) is not None
+
+
 def require_key(key: str) -> str:
-    """Return a key that keeps the rules of `drivers.repository.base`; refuse any other.
+    """Return a key that keeps the rules; refuse any other.
 
     Keys become paths and addresses, so nothing may pass that means something there.
     """
-    if len(key) > LONGEST or not KEY.fullmatch(key):
+    if not is_key(key):
         raise DriverError(
             "The object has a name that is not allowed.", code=Reason.invalid, detail=f"key {key!r}"
         )

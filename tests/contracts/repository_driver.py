@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -79,12 +80,12 @@ class RepositoryContract:
         assert repository.put_new("packs/0a/two", parts)
         assert repository.get("packs/0a/two") == b"abcdef"
 
-    @pytest.mark.parametrize("parts", [[], [b""]])
-    def test_an_object_may_be_empty(self, repository, parts):
-        repository.put("empty", parts)
-        assert repository.get("empty") == b""
-        assert repository.get_range("empty", 0, 0) == b""
-        assert [each.size_bytes for each in repository.list_objects("")] == [0]
+    def test_an_object_may_be_empty(self, repository):
+        for parts in ([], [b""]):
+            repository.put("empty", parts)
+            assert repository.get("empty") == b""
+            assert repository.get_range("empty", 0, 0) == b""
+            assert [each.size_bytes for each in repository.list_objects("")] == [0]
 
     def test_a_large_object_of_many_parts(self, repository):
         rng = random.Random(1)
@@ -112,11 +113,11 @@ class RepositoryContract:
             with refused(Reason.corrupt):
                 repository.get_range("packs/00/one", offset, length)
 
-    @pytest.mark.parametrize(("offset", "length"), [(-1, 2), (0, -1)])
-    def test_a_range_that_makes_no_sense_is_refused(self, repository, offset, length):
+    def test_a_range_that_makes_no_sense_is_refused(self, repository):
         repository.put("config", [b"hello"])
-        with refused(Reason.invalid):
-            repository.get_range("config", offset, length)
+        for offset, length in [(-1, 2), (0, -1)]:
+            with refused(Reason.invalid):
+                repository.get_range("config", offset, length)
 
     def test_what_is_not_there_is_not_found(self, repository):
         repository.put("packs/00/one", [b"1"])
@@ -160,17 +161,17 @@ class RepositoryContract:
         repository.delete(keys)
         assert keys_of(repository) == []
 
-    @pytest.mark.parametrize("key", WRONG_KEYS)
-    def test_other_keys_are_refused(self, repository, key):
-        for act in (
-            lambda: repository.put(key, [b"x"]),
-            lambda: repository.put_new(key, [b"x"]),
-            lambda: repository.get(key),
-            lambda: repository.get_range(key, 0, 1),
-            lambda: repository.delete([key]),
-        ):
+    def test_other_keys_are_refused(self, repository):
+        acts = [
+            lambda key: repository.put(key, [b"x"]),
+            lambda key: repository.put_new(key, [b"x"]),
+            repository.get,
+            lambda key: repository.get_range(key, 0, 1),
+            lambda key: repository.delete([key]),
+        ]
+        for act, key in product(acts, WRONG_KEYS):
             with refused(Reason.invalid):
-                act()
+                act(key)
         assert keys_of(repository) == []
 
     # Lists
@@ -194,10 +195,10 @@ class RepositoryContract:
         assert keys_of(repository, "index/") == []
         assert keys_of(repository, "pack/") == []
 
-    @pytest.mark.parametrize("prefix", ["packs", "/", "../", "packs/.x/", "packs//"])
-    def test_other_prefixes_are_refused(self, repository, prefix):
-        with refused(Reason.invalid):
-            keys_of(repository, prefix)
+    def test_other_prefixes_are_refused(self, repository):
+        for prefix in ("packs", "/", "../", "packs/.x/", "packs//"):
+            with refused(Reason.invalid):
+                keys_of(repository, prefix)
 
     def test_a_list_of_more_than_one_page(self, repository):
         keys = [f"index/{index:04}" for index in range(1100)]
@@ -230,8 +231,6 @@ class RepositoryContract:
     # Many at once
 
     def test_of_many_creators_one_succeeds(self, repository):
-        if not repository.creates_once:
-            pytest.skip("two of them may succeed in this repository, and it says so")
         for round_ in range(8):
             key, start = f"backups/{round_}/b", threading.Barrier(8)
 
@@ -241,8 +240,11 @@ class RepositoryContract:
 
             with ThreadPoolExecutor(8) as threads:
                 created = list(threads.map(create, range(8)))
-            assert created.count(True) == 1
-            assert repository.get(key) == b"%d" % created.index(True) * 5000
+            # A store may be unable to see to it; it then says so, and no caller relies on it.
+            assert created.count(True) == 1 or (any(created) and not repository.creates_once)
+            stored = repository.get(key)
+            assert created[int(stored[:1])]
+            assert stored == stored[:1] * 5000
 
     def test_a_reader_never_sees_a_part(self, repository):
         """Threads put the same objects again and again, others read, list and delete them."""
