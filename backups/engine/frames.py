@@ -15,6 +15,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 from backups.engine.format import LARGEST_PLAIN, corrupt
 from backups.engine.keys import NONCE_BYTES
+from drivers.errors import DriverError
 from drivers.repository.base import Buffer
 
 LEVEL = 1
@@ -108,9 +109,9 @@ class FrameReader:
             )
             plain = packed if place.is_raw else self._decompress(packed)
         except (InvalidTag, ZstdError) as error:
-            raise _damaged(place, type(error).__name__) from error
+            raise damaged_frame(place, type(error).__name__) from error
         if digest_key is not None and digest_of(plain, digest_key) != digest:
-            raise _damaged(place, "the digest differs")
+            raise damaged_frame(place, "the digest differs")
         return plain
 
     def _decompress(self, packed: Buffer) -> bytes:
@@ -121,7 +122,8 @@ def _nonce(offset: int) -> bytes:
     return offset.to_bytes(NONCE_BYTES, "big")
 
 
-def _damaged(place: Location, why: str) -> Exception:
+def damaged_frame(place: Location, why: str) -> DriverError:
+    """The error of a frame that is not what was written."""
     return corrupt(
         "A block of the backup is damaged in the repository.",
         f"pack {place.pack_id.hex()} at {place.offset}: {why}",

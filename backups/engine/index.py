@@ -4,9 +4,11 @@ A shard is written once and never changed. When there are many, small ones are m
 deleted after it: whoever looks at any moment finds every entry in one or the other.
 """
 
+import errno
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from backups.engine.format import ID_BYTES, id_in_key, key_of_shard
@@ -26,6 +28,18 @@ MANY_SHARDS = 16
 LEAVE_SHARDS = 4  # the largest, which a merge does not touch
 DOWNLOAD_BYTES = 8 * MIB
 REFRESH_ATTEMPTS = 10  # each failed one means that somebody else merged just then
+
+
+@contextmanager
+def _errors_of_cache() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DriverError(
+            "The cache for the repository's index cannot be used.",
+            code=Reason.no_space if error.errno == errno.ENOSPC else Reason.failed,
+            detail=str(error),
+        ) from error
 
 
 class Index:
@@ -53,6 +67,17 @@ class Index:
         prefix = digest[:PREFIX_BYTES]
         return [place for shard in self._shards.values() for place in shard.find(prefix)]
 
+    def prefixes_in(self, pack_id: bytes) -> set[bytes]:
+        """The prefixes of the digests of what a pack holds, for when it cannot tell itself."""
+        return {
+            record[:PREFIX_BYTES]
+            for shard in self._shards.values()
+            if pack_id in shard.pack_ids
+            for record in shard.records()
+            if record[PREFIX_BYTES:-8] == pack_id
+        }
+
+    @_errors_of_cache()
     def refresh(self) -> None:
         """Know every shard that is in the repository now, and none that is gone.
 
@@ -81,11 +106,13 @@ class Index:
             retryable=True,
         )
 
+    @_errors_of_cache()
     def publish(self, records: Iterable[bytes], count: int) -> None:
         """Put a shard of these sorted records into the repository."""
         shard_id = os.urandom(ID_BYTES)
         self._put(shard_id, build_shard(self._path(shard_id), records, count), replaces=())
 
+    @_errors_of_cache()
     def merge_if_many(self) -> None:
         """Merge the small shards when looking into each of them takes long."""
         with self._changing:
@@ -93,6 +120,7 @@ class Index:
                 by_size = sorted(self._shards, key=lambda each: self._shards[each].entries)
                 self._merge(by_size[:-LEAVE_SHARDS], drop=lambda _: False)
 
+    @_errors_of_cache()
     def drop_packs(self, drop: Callable[[bytes], bool]) -> None:
         """Forget what these packs held: afterwards no shard in the repository names one."""
         with self._changing:
@@ -105,6 +133,7 @@ class Index:
             if touched:
                 self._merge(touched, drop)
 
+    @_errors_of_cache()
     def replace(self, records: Iterable[bytes], count: int) -> None:
         """Put these sorted records in place of every shard there is, damaged ones too."""
         with self._changing:
@@ -130,9 +159,18 @@ class Index:
             self._driver.delete([key_of_shard(each) for each in replaces])
         self._clear_cache()
 
-    def _path(self, shard_id: bytes) -> Path:
+    def folder(self) -> Path:
+        """The cache folder of this repository, which is there."""
         self._cache.mkdir(parents=True, exist_ok=True)
-        return self._cache / shard_id.hex()
+        return self._cache
+
+    def require_stored(self, shard_id: bytes, size_bytes: int) -> None:
+        """Raise `corrupt` unless the shard is whole in the repository, whatever the cache has."""
+        draft = self._download(shard_id, size_bytes)
+        draft.unlink()
+
+    def _path(self, shard_id: bytes) -> Path:
+        return self.folder() / shard_id.hex()
 
     def _open(self, shard_id: bytes, size_bytes: int) -> Shard:
         """Map a shard, from the repository when the cache does not hold it whole."""
@@ -144,18 +182,24 @@ class Index:
             pass
         except DriverError:
             path.unlink(missing_ok=True)  # of the cache: the repository may hold it whole
-        draft = path.with_suffix(f".{os.urandom(4).hex()}")
+        draft = self._download(shard_id, size_bytes)
+        shard = Shard(draft)
+        draft.rename(path)
+        return shard
+
+    def _download(self, shard_id: bytes, size_bytes: int) -> Path:
+        """Fetch a shard that is whole into a draft. Raises `corrupt`, `not_found`."""
+        draft = self._path(shard_id).with_suffix(f".{os.urandom(4).hex()}")
         try:
             with draft.open("wb") as file:
                 for offset in range(0, size_bytes, DOWNLOAD_BYTES):
                     length = min(DOWNLOAD_BYTES, size_bytes - offset)
                     file.write(self._driver.get_range(key_of_shard(shard_id), offset, length))
             require_whole(draft)
-            shard = Shard(draft)
-            draft.rename(path)
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
-        return shard
+            raise
+        return draft
 
     def _clear_cache(self) -> None:
         """Forget the files of shards that are gone. What is mapped stays readable."""

@@ -7,7 +7,9 @@ their frame each: so every byte is covered, and every frame can be proved withou
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +21,7 @@ from backups.engine.format import (
     PACK_FRAMES,
     checksum_of,
     corrupt,
+    id_in_key,
     key_of_pack,
     require_format,
 )
@@ -141,15 +144,21 @@ def _read_header(data: bytes, key: str, pack_id: bytes) -> tuple[int, bytes]:
 def read_footer(driver: RepositoryDriver, pack_id: bytes, size_bytes: int) -> Footer:
     """What the pack of this size holds. Raises `corrupt` when it is cut short or damaged."""
     key = key_of_pack(pack_id)
+    return parse_footer(partial(driver.get_range, key), pack_id, size_bytes)
+
+
+def parse_footer(read: Callable[[int, int], Buffer], pack_id: bytes, size_bytes: int) -> Footer:
+    """The same of a pack that `read(offset, length)` reads."""
+    key = key_of_pack(pack_id)
     if size_bytes < HEADER.size + TRAILER.size:
         raise corrupt("A pack of the repository is cut short.", key)
-    header = driver.get_range(key, 0, HEADER.size)
-    trailer = driver.get_range(key, size_bytes - TRAILER.size, TRAILER.size)
+    header = bytes(read(0, HEADER.size))
+    trailer = bytes(read(size_bytes - TRAILER.size, TRAILER.size))
     magic, count, _, checksum = TRAILER.unpack(trailer)
     start = size_bytes - TRAILER.size - count * ENTRY.size
     if magic != TRAILER_MAGIC or start < HEADER.size:
         raise corrupt("A pack of the repository is cut short or damaged.", f"{key}: trailer")
-    footer = driver.get_range(key, start, count * ENTRY.size)
+    footer = read(start, count * ENTRY.size)
     if checksum_of(header, footer, trailer[:TRAILER_COVERED]) != checksum:
         raise corrupt("A pack of the repository is damaged.", f"{key}: footer")
     flags, domain = _read_header(header, key, pack_id)
@@ -162,14 +171,9 @@ def read_footer(driver: RepositoryDriver, pack_id: bytes, size_bytes: int) -> Fo
     return Footer(pack_id, domain, bool(flags & ENCRYPTED_FLAG), entries)
 
 
-def overhead_bytes(entries: int) -> int:
-    """What a pack takes beyond its frames."""
-    return HEADER.size + entries * ENTRY.size + TRAILER.size
-
-
 def pack_id_of(stored: StoredObject) -> bytes:
     """The id of a listed pack. Raises `corrupt` for what is no pack."""
-    pack_id = bytes.fromhex(stored.key.rpartition("/")[2])
+    pack_id = id_in_key(stored.key)
     if len(pack_id) != ID_BYTES or stored.key != key_of_pack(pack_id):
         raise corrupt("The repository holds something that is not its own.", stored.key)
     return pack_id

@@ -145,10 +145,15 @@ def build_shard(path: Path, records: Iterable[bytes], most: int) -> Shard:
 def merge_shards(path: Path, shards: Sequence[Shard], drop: Callable[[bytes], bool]) -> Shard:
     """One shard with the entries of all, but of those packs that `drop` says are to go."""
     gone = {pack_id for shard in shards for pack_id in shard.pack_ids if drop(pack_id)}
-    records: Iterator[bytes] = heapq.merge(*(_sorted_records(shard) for shard in shards))
+    records = merged_records(shards)
     if gone:
         records = (record for record in records if record[PREFIX_BYTES:-8] not in gone)
     return build_shard(path, records, sum(shard.entries for shard in shards))
+
+
+def merged_records(shards: Iterable[Shard]) -> Iterator[bytes]:
+    """The records of all, sorted."""
+    return heapq.merge(*(_sorted_records(shard) for shard in shards))
 
 
 def _sorted_records(shard: Shard) -> Iterator[bytes]:
