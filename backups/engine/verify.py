@@ -146,14 +146,7 @@ def _bad_frames(
         place = entry.place
         part = data[place.offset : place.end]
         if frame_checksum(part) != entry.checksum:
-            yield (
-                entry.digest,
-                DriverError(
-                    "A block of the backup is damaged in the repository.",
-                    code=Reason.corrupt,
-                    detail=f"{key_of_pack(footer.pack_id)} at {place.offset}: checksum",
-                ),
-            )
+            yield entry.digest, damaged_frame(place, "the checksum differs")
         elif depth is Depth.content:
             keys = repository.keys
             project_id = domains.get(footer.domain)  # None: no backup of the project is left
