@@ -406,14 +406,16 @@ class _Backup:
         for lane in self._lanes:
             lane.close_pack()
         give_up_at = monotonic() + PROMISE_WAIT_S
-        for digest, block in list(self._promised.items()):
-            while not (is_there := self.storing.settle(digest, TICK_S)):
+        for digest, block in self._promised.items():
+            is_there = False
+            while not is_there:
+                left_s = give_up_at - monotonic()
+                is_there = self.storing.settle(digest, max(0.0, min(TICK_S, left_s)))
                 self._tell_progress()
-                if not self.storing.is_promised(digest) or monotonic() > give_up_at:
+                if left_s <= 0 or not self.storing.is_promised(digest):
                     break
             if not is_there:
                 self._store_again(worker, digest, block)
-            del self._promised[digest]
 
     def _store_again(self, worker: _Reader, digest: bytes, block: int) -> None:
         worker.read(self.reader, block, block + 1)
