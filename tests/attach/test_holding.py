@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from drivers.hypervisor.base import serial_of
+from storage_project.tour.guest.agent import SECTOR_BYTES
+from tests.attach.counting import Counter
 from tests.attach.server import Server, qemu_server
 from tests.attach.site import Site
 from tests.guests.saved import SavedGuest
 
 PATTERN = b"written by the guest" * 20
-OTHER = b"written by the other" * 20
+SECTORS = 16
+ELSEWHERE = 1 << 20
 
 
 @pytest.fixture
@@ -23,20 +26,13 @@ def holding(qemu: Server) -> Iterator[Server]:
     qemu.release()
 
 
-@pytest.mark.parametrize("export", ["file", "nbd", "iscsi"])
-def test_a_guest_that_holds_its_disk_is_waited_for(
-    site: Site, holding: Server, export: str
-) -> None:
+def test_a_guest_that_holds_its_disk_is_waited_for(site: Site, holding: Server) -> None:
     server = holding
-    volume_id = attach(site, server, export)
+    volume_id = attach(site, server, "nbd")
     server.write(volume_id, 0, PATTERN)
     published = site.published()
     server.hold()
-    site.detach(server.server_id, volume_id)
-    site.wait_until(
-        lambda: "waits for the guest" in site.operation_on(volume_id, "server.detach")["phase"],
-        "the operation to say what it waits for",
-    )
+    ask_to_detach(site, server, volume_id)
     assert site.volume(volume_id)["status"] == "detaching"
     assert site.published() == published
     assert server.has_disk(volume_id)
@@ -54,10 +50,10 @@ def test_what_is_taken_away_from_a_guest_is_cut_off_first(
 ) -> None:
     with qemu_server(site, saved_guest, "stubborn") as stubborn:
         volume_id = attach(site, stubborn, export)
-        stubborn.write(volume_id, 0, PATTERN)
+        stubborn.agent.start_counting(serial_of(volume_id), sectors=SECTORS)
+        Counter(stubborn.agent).wait_for(SECTORS)
         stubborn.hold()
-        site.detach(stubborn.server_id, volume_id)
-        site.wait_for_volume(volume_id, "detaching")
+        ask_to_detach(site, stubborn, volume_id)
 
         refused = site.demo.act(volume_id, "os-force_detach", {})
         assert refused.status_code == 403, refused.text
@@ -69,15 +65,16 @@ def test_what_is_taken_away_from_a_guest_is_cut_off_first(
         site.wait_for_volume(volume_id, "available")
         assert site.published() == []
         assert openers(site.volume_file(volume_id)) == [], "somebody can still write to it"
+        counted = site.read(volume_id, 0, SECTORS * SECTOR_BYTES)
 
         site.attach(qemu.server_id, volume_id)
-        qemu.write(volume_id, 0, OTHER)
         site.wait_for_volume(volume_id, "in-use")
         stubborn.release()
-        stubborn.agent.run(write_in_the_background(stubborn, volume_id))
+        qemu.write(volume_id, ELSEWHERE, PATTERN)
         site.detach(qemu.server_id, volume_id)
         site.wait_for_volume(volume_id, "available")
-    assert site.read(volume_id, 0, len(OTHER)) == OTHER
+        assert site.read(volume_id, ELSEWHERE, len(PATTERN)) == PATTERN
+        assert site.read(volume_id, 0, len(counted)) == counted, "the other one went on writing"
 
 
 def test_a_guest_that_opens_the_file_itself_is_not_robbed_of_it(
@@ -86,7 +83,7 @@ def test_a_guest_that_opens_the_file_itself_is_not_robbed_of_it(
     server = holding
     volume_id = attach(site, server, "file")
     server.hold()
-    site.detach(server.server_id, volume_id)
+    ask_to_detach(site, server, volume_id)
     for client in (site.demo, site.admin):
         answer = client.act(volume_id, "os-force_detach", {})
         assert answer.status_code == (403 if client is site.demo else 409), answer.text
@@ -106,6 +103,15 @@ def attach(site: Site, server: Server, export: str) -> str:
     return volume_id
 
 
+def ask_to_detach(site: Site, server: Server, volume_id: str) -> None:
+    """Return once the operation says that it waits for the guest."""
+    site.detach(server.server_id, volume_id)
+    site.wait_until(
+        lambda: "waits for the guest" in site.operation_on(volume_id, "server.detach")["phase"],
+        "the operation to say what it waits for",
+    )
+
+
 def openers(path: Path) -> list[str]:
     """The processes that have a file open: nobody else can write to it."""
     found = []
@@ -114,11 +120,3 @@ def openers(path: Path) -> list[str]:
             if descriptor.samefile(path):
                 found.append(descriptor.parts[2])
     return found
-
-
-def write_in_the_background(server: Server, volume_id: str) -> str:
-    """The command of a guest that does not wait until what it writes is on the disk."""
-    disk = server.agent.wait_for_disk(serial_of(volume_id))
-    return (
-        f"dd if=/dev/zero of=/dev/{disk.name} bs=1M count=1 conv=notrunc,fsync > /dev/null 2>&1 &"
-    )
