@@ -43,10 +43,12 @@ def keys_of(repository: RepositoryDriver, prefix: str = "") -> list[str]:
 
 
 @contextmanager
-def refused(code: Reason, *, retryable: bool = False) -> Iterator[None]:
+def refused(
+    code: Reason, *, retryable: bool = False
+) -> Iterator[pytest.ExceptionInfo[DriverError]]:
     """The act inside fails for this reason, in a sentence that shows nothing of the inside."""
     with pytest.raises(DriverError) as caught:
-        yield
+        yield caught
     error = caught.value
     assert (error.code, error.retryable) == (code, retryable), repr(error)
     assert error.sentence.endswith(".")
