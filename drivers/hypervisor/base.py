@@ -69,7 +69,11 @@ class HypervisorDriver(ABC):
 
     @abstractmethod
     def list_servers(self) -> list[ServerInfo]:
-        """Every server. Cheap: asked every few seconds. One that does not answer is left out."""
+        """Every server. Cheap: asked every few seconds. Who is not in it is off, or gone.
+
+        One that lives and does not answer is listed as it was seen last; `unavailable` when it
+        never was.
+        """
 
     @abstractmethod
     def list_disks(self, server_id: str) -> list[Disk]:

@@ -63,6 +63,8 @@ class QemuDriver(HypervisorDriver):
         self.sockets = home / options.sockets
         # Where each server was seen last: only where to look first.
         self._seen: dict[str, Path] = {}
+        # What each socket's server said last.
+        self._infos: dict[Path, ServerInfo] = {}
 
     def check(self) -> None:
         if not self.sockets.is_dir():
@@ -77,9 +79,15 @@ class QemuDriver(HypervisorDriver):
         for path in self._paths():
             try:
                 with Qmp(path, timeout_s=min(LOOK_TIMEOUT_S, self.options.timeout_s)) as qmp:
-                    servers.append(self._info(qmp, path))
-            except (OSError, QmpError, ValueError):
-                continue  # dead, or it does not answer, or is something else than QEMU
+                    self._infos[path] = self._info(qmp, path)
+            except (FileNotFoundError, ConnectionError, QmpError, ValueError):
+                self._infos.pop(path, None)  # dead, or something else than QEMU
+                continue
+            except OSError as error:
+                # It lives. Not in the list it would be off, and its disks anybody's.
+                if path not in self._infos:
+                    raise silent(error) from error
+            servers.append(self._infos[path])
         return servers
 
     def list_disks(self, server_id: str) -> list[Disk]:
