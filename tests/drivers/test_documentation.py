@@ -13,6 +13,7 @@ CHAPTERS = {
     "volume": "The drivers that ship",
     "export": "Export drivers",
     "hypervisor": "Hypervisor drivers",
+    "repository": "Repository drivers",
 }
 
 
