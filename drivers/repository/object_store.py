@@ -6,6 +6,7 @@ A bucket is written, read and listed through obstore, whose errors become ours i
 
 import configparser
 import os
+import re
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -26,6 +28,7 @@ from drivers.repository.base import Buffer, RepositoryDriver, RepositoryStats, S
 from drivers.repository.keys import (
     ends_early,
     is_key,
+    is_word,
     missing_object,
     require_key,
     require_prefix,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 Store = S3Store | GCSStore | AzureStore
 
+ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?", re.ASCII)
 CONNECT_TIMEOUT_S = 10.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
@@ -166,6 +170,8 @@ class ObjectStoreRepository(RepositoryDriver):
             },
         }
         with translated_object_store_errors():
+            if self.options.prefix and not is_key(self.options.prefix):
+                raise ValueError(f"prefix {self.options.prefix!r}: it must look like a key")
             return self.open_store(client, retry)
 
     def _create(self, key: str, parts: Sequence[Buffer]) -> bool:
@@ -309,7 +315,12 @@ class S3Repository(ObjectStoreRepository):
     def open_store(self, client: "ClientConfig", retry: "RetryConfig") -> Store:
         options = self.options
         config: S3Config = {"region": options.region, **self._credentials()}
+        if not is_word(options.bucket):
+            raise ValueError(f"bucket {options.bucket!r}: no bucket is called so")
         if options.endpoint:
+            # obstore panics over an address that it does not understand; a wrong port raises here.
+            if not (ENDPOINT.fullmatch(options.endpoint) and urlsplit(options.endpoint).port != 0):
+                raise ValueError(f"endpoint {options.endpoint!r}: not like https://example.com")
             config["endpoint"] = options.endpoint
             client["allow_http"] = options.endpoint.startswith("http://")
         if options.ca_file:

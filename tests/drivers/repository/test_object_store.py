@@ -1,10 +1,14 @@
 """S3 against a real server, radosgw, and against that server behind a proxy that fails."""
 
+import json
 import os
 import secrets
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from obstore.store import AzureStore, GCSStore
 
 from drivers.errors import DriverError, Reason
 from drivers.options import read_options
@@ -130,16 +134,18 @@ def test_a_short_failure_is_not_noticed(proxy, repository, act, fault):
     assert ACTS[act](repository) == expected.get(act)
 
 
-def test_a_reply_that_ends_early_is_asked_for_again(proxy, repository):
+@pytest.mark.parametrize("fault", [Fault.CUT_REPLY, Fault.STALLED_REPLY])
+def test_a_reply_that_ends_early_is_asked_for_again(proxy, bucket, fault):
+    repository = s3_repository(proxy, bucket, timeout_s=1, retry_s=2)
     content = os.urandom(MIB)
     repository.put("packs/00/a", [content])
     for get in (
         lambda: repository.get("packs/00/a"),
         lambda: repository.get_range("packs/00/a", 0, MIB),
     ):
-        proxy.next.append(Fault.CUT_REPLY)
+        proxy.next.append(fault)
         assert get() == content
-        proxy.always = Fault.CUT_REPLY
+        proxy.always = fault
         with refused(Reason.unavailable, retryable=True):
             get()
         proxy.always = Fault.NONE
@@ -178,6 +184,30 @@ def test_a_bucket_that_is_not_there_passes_for_nothing_else(s3_server, act):
     """An object above all is not gone, it is out of sight."""
     with refused(Reason.unavailable):
         ACTS.get(act, S3Repository.check)(s3_repository(s3_server, "no-such-bucket"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint": "127.0.0.1:8000"},
+        {"endpoint": "http://"},
+        {"endpoint": "ftp://example.com"},
+        {"endpoint": "https://exa mple.com"},
+        {"endpoint": "https://example.com:x"},
+        {"endpoint": "https://example.com:70000"},
+        {"bucket": "a b"},
+        {"bucket": ""},
+        {"prefix": "../a"},
+        {"prefix": "a//b"},
+        {"ca_file": "/etc/hostname"},
+        {"ca_file": "/etc/none"},
+    ],
+)
+def test_a_wrong_configuration_is_no_reason_to_wait(s3_server, bucket, wrong):
+    repository = s3_repository(s3_server, **{"bucket": bucket, **wrong})
+    for act in (repository.check, lambda: repository.get("config")):
+        with refused(Reason.unavailable):
+            act()
 
 
 def test_credentials_of_a_file(s3_server, bucket, tmp_path):
@@ -254,19 +284,27 @@ def test_a_process_that_was_forked_afterwards_does_not_wait_for_ever(s3_server, 
     os.close(reader)
 
 
-def test_google_and_azure_can_be_set_up():
+def test_google_and_azure_can_be_set_up(tmp_path):
     """There is no such server here: what they share with S3 is tested with S3."""
-    key = "c2VjcmV0LWtleQ=="
-    options = read_options(
-        AzureRepository.Options,
-        {"container": "backups", "account_name": "khoi", "account_key": key, "prefix": "a"},
-        where="repositories.azure",
+    rsa_key = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    assert key not in repr(options)
-    for made in (
-        AzureRepository(options, name="azure", home=Path("/")),
-        GcsRepository(GcsRepository.Options(bucket="backups"), name="gcs", home=Path("/")),
+    account = {
+        "type": "service_account",
+        "private_key": rsa_key.decode(),
+        "private_key_id": "1",
+        "client_email": "khoi@example.com",
+    }
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    secret = "c2VjcmV0LWtleQ=="
+    azure = {"container": "backups", "account_name": "khoi", "account_key": secret, "prefix": "a"}
+    for cls, values, store in (
+        (GcsRepository, {"bucket": "b", "service_account_file": "account.json"}, GCSStore),
+        (AzureRepository, azure, AzureStore),
     ):
-        assert made.stats().free_bytes is None
+        options = read_options(cls.Options, values, where="repositories.cloud")
+        repository = cls(options, name="cloud", home=tmp_path)
+        assert secret not in repr(options)
+        assert isinstance(repository.open_store({}, {}), store)
         with refused(Reason.invalid):
-            made.put("../config", [b"x"])
+            repository.put("../config", [b"x"])

@@ -23,6 +23,7 @@ class Fault(Enum):
     SILENCE = auto()  # it is not done, and there is no answer until the proxy is closed
     LOST_REPLY = auto()  # it is done, and an error is the answer
     CUT_REPLY = auto()  # it is done, and the answer ends in its middle
+    STALLED_REPLY = auto()  # it is done, and the answer stops in its middle
     HANGUP = auto()  # it is not done, and the connection ends
 
 
@@ -82,7 +83,8 @@ class UnreliableProxy:
                 self.closing.wait()
             request.close_connection = True
             return
-        if fault in (Fault.NONE, Fault.LOST_REPLY, Fault.CUT_REPLY):
+        status, headers, content = 0, {}, b""
+        if fault not in ERRORS or fault is Fault.LOST_REPLY:
             status, headers, content = self._ask(request, body)
         if fault in ERRORS:
             status, code = ERRORS[fault]
@@ -95,11 +97,13 @@ class UnreliableProxy:
         length = headers.get("Content-Length", "0") if request.command == "HEAD" else len(content)
         request.send_header("Content-Length", str(length))
         request.end_headers()
-        if fault is Fault.CUT_REPLY:
-            content = content[: len(content) // 2]
-            request.close_connection = True
+        is_whole = fault not in (Fault.CUT_REPLY, Fault.STALLED_REPLY)
         if request.command != "HEAD":
-            request.wfile.write(content)
+            request.wfile.write(content if is_whole else content[: len(content) // 2])
+        if fault is Fault.STALLED_REPLY:
+            self.closing.wait()
+        if not is_whole:
+            request.close_connection = True
 
     def _ask(
         self, request: BaseHTTPRequestHandler, body: bytes
