@@ -24,8 +24,8 @@ from drivers.errors import DriverError, Reason
 from drivers.repository.base import RepositoryDriver
 from drivers.units import MIB
 
-MANY_SHARDS = 16
-LEAVE_SHARDS = 4  # the largest, which a merge does not touch
+MANY_SHARDS = 24
+LEAVE_SHARDS = 8  # the largest, which a merge does not touch
 DOWNLOAD_BYTES = 8 * MIB
 REFRESH_ATTEMPTS = 10  # each failed one means that somebody else merged just then
 

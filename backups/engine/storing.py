@@ -15,7 +15,7 @@ from backups.engine.repository import Repository
 from backups.engine.shard import PREFIX_BYTES, record_of
 from drivers.errors import DriverError, Reason
 
-PUBLISH_BLOCKS = 1 << 17  # 8 GiB of new data: what is kept in memory before it goes to the index
+PUBLISH_BLOCKS = 1 << 15  # 2 GiB of new data: kept in memory, about 15 MiB, until published
 
 
 class Outcome(Enum):

@@ -59,6 +59,7 @@ def test_a_merge_leaves_no_moment_without_an_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module, "MANY_SHARDS", 6)
+    monkeypatch.setattr(index_module, "LEAVE_SHARDS", 2)
     driver, dice = memory_driver(), random.Random(1)
     one, other = Index(driver, tmp_path / "one"), Index(driver, tmp_path / "other")
     known = {}
@@ -82,6 +83,7 @@ def test_a_backup_may_publish_many_shards(vault: Vault, monkeypatch: pytest.Monk
     monkeypatch.setattr(storing, "PUBLISH_BLOCKS", 8)
     monkeypatch.setattr("backups.engine.packs.PACK_BYTES", 200_000)
     monkeypatch.setattr(index_module, "MANY_SHARDS", 5)
+    monkeypatch.setattr(index_module, "LEAVE_SHARDS", 2)
     image = random_image(6)
     manifest = vault.back_up(image).manifest
     assert len(list(vault.driver.list_objects("index/"))) <= 7

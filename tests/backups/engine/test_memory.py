@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SPARSE_TEBIBYTE = """
-import json, resource, sys, tempfile, uuid
+import json, random, resource, sys, tempfile, uuid
 from pathlib import Path
 from backups.engine.backup import backup
 from backups.engine.repository import create_repository
@@ -14,6 +14,7 @@ from backups.engine.restore import restore
 from backups.engine.sessions import MemorySessions
 from backups.engine.verify import verify_map
 from drivers.repository.directory import DirectoryRepository
+from drivers.repository.memory import MemoryRepository
 from drivers.volume.base import Extent, VolumeWriter
 
 KIB, MIB, TIB = 1 << 10, 1 << 20, 1 << 40
@@ -61,8 +62,35 @@ after_backup = peak_mib()
 target = Sparse()
 assert restore(repository, manifest, target, target_is_blank=True) == []
 assert verify_map(repository, manifest) == []
-print(json.dumps({"before": before, "backup": after_backup, "restore": peak_mib(),
-                  "wrong": target.wrong, "read": manifest.read_bytes}))
+after_restore = peak_mib()
+
+
+# Each block is different and none can be compressed, so that packs are full.
+class Full(Sparse):
+    size_bytes = 512 * MIB
+    noise = random.Random(1).randbytes(64 * KIB - 8)
+
+    def block(self, offset):
+        return offset.to_bytes(8, "big") + self.noise
+
+    def data_extents(self):
+        yield Extent(0, self.size_bytes)
+
+
+class Forgetful(MemoryRepository):
+    def put(self, key, parts):
+        if not key.startswith("packs/"):
+            super().put(key, parts)
+
+
+driver = Forgetful(Forgetful.Options(), name="f", home=folder)
+repository = create_repository(driver, [], cache=folder / "other")
+backup(
+    repository, Full(), backup_id=str(uuid.uuid4()), volume_id=str(uuid.uuid4()),
+    project_id="p", session=MemorySessions().begin(), threads=4,
+)
+print(json.dumps({"before": before, "backup": after_backup, "restore": after_restore,
+                  "full": peak_mib(), "wrong": target.wrong, "read": manifest.read_bytes}))
 """
 
 # A sixteenth of the blocks of a full TiB: the index grows with them, and nothing else does.
@@ -112,8 +140,9 @@ def test_a_sparse_tebibyte_with_8_gib_of_data(tmp_path: Path) -> None:
     measured = run(SPARSE_TEBIBYTE, str(tmp_path))
     assert measured["wrong"] == 0
     assert measured["read"] == 8 << 30
-    assert measured["backup"] <= 200, measured
-    assert measured["restore"] <= 200, measured
+    # A worker has 80 to 100 MiB of its own besides; all must stay below 200.
+    assert measured["restore"] - measured["before"] <= 60, measured
+    assert measured["full"] - measured["before"] <= 120, measured
 
 
 def test_the_index_of_a_full_tebibyte_is_mapped_and_small(tmp_path: Path) -> None:
