@@ -6,7 +6,8 @@ from pathlib import Path
 from storage_project.tour.guest.agent import SECTOR_BYTES, Agent
 
 DIGITS = 20
-NOW = "cat /run/counted 2> /dev/null || echo 0"
+# The file is empty for a moment whenever it is written.
+NOW = 'n=; while [ -z "$n" ]; do n=$(cat /run/counted 2> /dev/null || echo 0); done; echo $n'
 
 
 class Counter:
@@ -18,7 +19,7 @@ class Counter:
 
     def now(self) -> int:
         """A number that is on the disk."""
-        return int(self._agent.run(f"echo $({NOW})"))
+        return int(self._agent.run(NOW))
 
     def wait_for(self, number: int) -> None:
         """Return once this number is on the disk."""
