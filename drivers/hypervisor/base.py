@@ -95,7 +95,9 @@ class HypervisorDriver(ABC):
 
         `connection_info` is what `ExportDriver.publish` returned. Returns when the hypervisor has
         it, whether or not the guest has looked. Raises `not_found` (no such server), `unsupported`
-        (a driver_volume_type it does not know, no slot left), `unavailable` (retryable).
+        (a driver_volume_type it does not know, no slot left), `unavailable` (retryable), and `busy`
+        (retryable) while the server has the volume over another export, which a forced detach has
+        left, and which it is asked to release.
         """
 
     @abstractmethod

@@ -8,6 +8,9 @@ from uuid import NAMESPACE_URL, uuid5
 from drivers.errors import DriverError, Reason
 from drivers.volume.base import JSON
 
+# What tells an export from the others of its protocol, and of the same volume.
+NAMES = {"gpfs": "device_path", "local": "device_path", "nbd": "export", "iscsi": "target_iqn"}
+
 
 def derived_server_id(hypervisor: str, server: str) -> str:
     """The id of a server whose hypervisor knows it by a name only; the same in every process."""
@@ -71,6 +74,16 @@ def in_use_elsewhere(detail: str) -> DriverError:
     )
 
 
+def former_disk(detail: str) -> DriverError:
+    """The error of an attach to a server that has the volume over an export that is no more."""
+    return DriverError(
+        "The server still has the volume as it was attached before, and was asked to release it.",
+        code=Reason.busy,
+        retryable=True,
+        detail=detail,
+    )
+
+
 def not_opened(detail: str) -> DriverError:
     """The error of an attach of a volume that is not where it should be, not now at least."""
     return DriverError(
@@ -103,6 +116,12 @@ def protocol_of(connection_info: Mapping[str, JSON]) -> tuple[str, Mapping[str, 
     if not isinstance(protocol, str) or not isinstance(data, Mapping):
         raise DriverError("The connection information is incomplete.", code=Reason.invalid)
     return protocol, data
+
+
+def leads_to(connection_info: Mapping[str, JSON], opened: str) -> bool:
+    """Whether this is how a hypervisor reached what it has opened, by the name that it shows."""
+    protocol, data = protocol_of(connection_info)
+    return str(data.get(NAMES.get(protocol, ""), "")) in opened
 
 
 def is_read_only(data: Mapping[str, JSON]) -> bool:

@@ -10,9 +10,11 @@ from drivers.errors import DriverError
 from drivers.hypervisor.base import Disk
 from drivers.hypervisor.block_node import is_listening
 from drivers.hypervisor.checks import (
+    former_disk,
     free_device,
     grows_later,
     in_use_elsewhere,
+    leads_to,
     no_slot,
     not_built_in,
     not_grown,
@@ -49,6 +51,9 @@ def plug_in(
     plugged = _plugged(domain)
     for each in plugged:
         if each.serial == serial:
+            if not leads_to(connection_info, each.source):
+                ask_for(domain, serial)
+                raise former_disk(each.source)
             return _disk(each)
     device = free_device({f"/dev/{each.target}" for each in plugged})
     secret = f"khoi-{domain.UUIDString()}-{serial}"

@@ -25,6 +25,7 @@ class PluggedDisk:
 
     serial: str  # empty when it is not ours
     target: str  # "vdb"
+    source: str  # what libvirt opens: a file, a device, the name of an export
     path: str  # of the file that is the volume; empty when it is none
     nbd_socket: str  # of its export; empty when it has none
 
@@ -34,11 +35,14 @@ def plugged_disks(domain_xml: str) -> list[PluggedDisk]:
     disks = []
     for disk in ElementTree.fromstring(domain_xml).iterfind("./devices/disk"):  # noqa: S314 - libvirt's
         alias = _attribute(disk, "alias", "name")
+        path = _attribute(disk, "source", "file")
+        others = (_attribute(disk, "source", name) for name in ("dev", "name"))
         disks.append(
             PluggedDisk(
                 serial=alias.removeprefix(ALIAS) if alias.startswith(ALIAS) else "",
                 target=_attribute(disk, "target", "dev"),
-                path=_attribute(disk, "source", "file"),
+                source=path or "".join(others),
+                path=path,
                 nbd_socket=_attribute(disk, "source[@protocol='nbd']/host", "socket"),
             )
         )

@@ -15,9 +15,11 @@ from drivers.errors import DriverError, Reason
 from drivers.hypervisor.base import Disk
 from drivers.hypervisor.block_node import BlockNode, block_node, is_listening
 from drivers.hypervisor.checks import (
+    former_disk,
     free_device,
     grows_later,
     in_use_elsewhere,
+    leads_to,
     no_slot,
     not_built_in,
     not_grown,
@@ -59,6 +61,9 @@ def plug_in(qmp: Qmp, serial: str, connection_info: Mapping[str, JSON], *, read_
     devices = _devices(qmp)
     for device in devices:
         if device.serial == serial:
+            if not leads_to(connection_info, device.filename):
+                _ask_for(qmp, device.device_id)
+                raise former_disk(device.filename)
             return Disk(serial=serial, device=device.path)
     # What a killed call left may be for an export that is no more.
     _forget(qmp, serial)

@@ -322,6 +322,21 @@ class OpeningHypervisorContract(HypervisorContract):
         attach(volume, read_only=True)
         server.wait_for_disk(volume.serial, size_bytes=2 * SIZE_BYTES)
 
+    def test_a_disk_over_a_former_export_makes_room(self, driver, server, volume, attach):
+        attach(volume)
+        server.wait_for_disk(volume.serial)
+        path = volume.path.with_suffix(".anew")
+        path.hardlink_to(volume.path)
+        anew = {"driver_volume_type": "gpfs", "data": {"device_path": str(path)}}
+        with pytest.raises(DriverError) as caught:
+            driver.attach(server.server_id, volume.volume_id, anew)
+        assert caught.value.code == Reason.busy
+        insist(lambda: driver.attach(server.server_id, volume.volume_id, anew))
+        volume.path.unlink()
+        server.wait_for_disk(volume.serial)
+        server.write(volume.serial, 0, PATTERN)
+        assert path.read_bytes().startswith(PATTERN)
+
     def test_a_volume_that_cannot_be_opened_leaves_nothing(self, driver, server, volume, attach):
         volume.path.rename(volume.path.with_suffix(".away"))
         with pytest.raises(DriverError) as caught:
