@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def proxy(s3_server):
 
 @pytest.fixture
 def repository(proxy, bucket):
-    """Checked, and gives up after two seconds."""
+    """Checked, behind the proxy, and gives up after two seconds."""
     return checked(s3_repository(proxy, bucket, timeout_s=1, retry_s=1))
 
 
@@ -101,9 +102,11 @@ ACTS = {
 @pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.SILENCE, Fault.HANGUP])
 def test_a_store_that_fails_is_worth_a_retry_later(proxy, repository, act, fault):
     repository.put("config", [b"hello"])
+    options = replace(repository.options, retry_s=0.2)
+    hasty = checked(S3Repository(options, name="offsite", home=Path("/")))
     proxy.always = fault
     with refused(Reason.unavailable, retryable=True):
-        ACTS[act](repository)
+        ACTS[act](hasty)
     proxy.always = Fault.NONE
     assert keys_of(repository) == ["config"]
     ACTS[act](repository)
