@@ -53,7 +53,7 @@ from drivers.volume.base import JSON, Extent, VolumeReader
 SPAN_BLOCKS = 16  # read in one call: 1 MiB
 ZERO_PROBE = bytes(64)
 ZERO_PAGE = bytes(PAGE_BYTES)
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, (os.cpu_count() or 1) + 1)  # one more: some wait for the disk
 MANY_PROMISES = 4096
 PROMISE_WAIT_S = 10.0
 SAMPLED_PAGES, SAMPLED_BLOCKS, SAMPLED_ANYWHERE = 16, 8, 16
@@ -313,7 +313,7 @@ class _Backup:
         self._lanes += [worker.lane for worker in workers]
         work_through(self._spans(), self._store_span, workers, self._tick)
         self._settle_promises(workers[0])
-        self.storing.finish()
+        self.storing.finish(self._tell_progress)
         self._skipped_blocks = self._blocks - self._read_blocks
         self._tell_progress()
 
@@ -403,8 +403,7 @@ class _Backup:
         """
         if not self._promised:
             return
-        for lane in self._lanes:
-            lane.close_pack()
+        self.storing.close_packs(self._tell_progress)
         give_up_at = monotonic() + PROMISE_WAIT_S
         for digest, block in self._promised.items():
             is_there = False

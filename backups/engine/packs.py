@@ -6,6 +6,7 @@ The trailer's checksum covers the header and the footer, and the footer's entrie
 their frame each: so every byte is covered, and every frame can be proved without the others.
 """
 
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class OpenPack:
         self._domain = domain
         self._keys = keys
         self._frames = FrameWriter()
-        self._buffer = memoryview(bytearray(HEADER.size + PACK_BYTES + LARGEST_FRAME))
+        # Mapped: only what is filled takes memory, and all of it goes back with the pack.
+        self._buffer = memoryview(mmap.mmap(-1, HEADER.size + PACK_BYTES + LARGEST_FRAME))
         self.is_wanted = False  # somebody waits for a block in it: close it soon
         self._begin()
 

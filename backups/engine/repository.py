@@ -99,27 +99,30 @@ class Repository:
 
     def read_plain(self, digest: bytes, project_id: str, frames: FrameReader) -> Buffer:
         """A block or a page, proved by its digest. Raises `corrupt` when no whole copy is left."""
-        damage: DriverError | None = None
+        try:
+            return self._read_known(digest, project_id, frames)
+        except DriverError as error:
+            if error.code != Reason.corrupt:
+                raise
+        self.index.refresh()  # it may be elsewhere since
+        return self._read_known(digest, project_id, frames)
+
+    def _read_known(self, digest: bytes, project_id: str, frames: FrameReader) -> Buffer:
+        """The same, from where the index says that it is."""
+        damage = unknown_block(digest)
         for place in self.index.find_all(digest):
+            key = key_of_pack(place.pack_id)
+            cipher = self.keys.pack_cipher(place.pack_id) if self.encrypts else None
             try:
-                stored = self.driver.get_range(
-                    key_of_pack(place.pack_id), place.offset, place.length
-                )
-                cipher = self.keys.pack_cipher(place.pack_id) if self.encrypts else None
-                digest_key = self.keys.digest_key(project_id)
-                return frames.read(stored, place, digest, cipher, digest_key)
+                stored = self.driver.get_range(key, place.offset, place.length)
+                return frames.read(stored, place, digest, cipher, self.keys.digest_key(project_id))
             except DriverError as error:
-                if error.code not in (Reason.corrupt, Reason.not_found):
+                if error.code == Reason.corrupt:
+                    damage = error
+                elif error.code == Reason.not_found:
+                    damage = corrupt("A pack of the repository is missing.", key)
+                else:
                     raise
-                damage = error
-        if damage is None:
-            raise corrupt(
-                "The index of the repository does not know a block of the backup. Rebuild the "
-                "index; if that does not help, the block is lost.",
-                f"digest {digest.hex()}",
-            )
-        if damage.code == Reason.not_found:
-            raise corrupt("A pack of the repository is missing.", damage.detail) from damage
         raise damage
 
     def read_page(self, digest: bytes, project_id: str, frames: FrameReader) -> bytes:
@@ -152,6 +155,15 @@ class Repository:
     def export_key(self) -> str:
         """The master key as text, for `Secret.exported`. Whoever has it can read every backup."""
         return export_master_key(self.keys.master)
+
+
+def unknown_block(digest: bytes) -> DriverError:
+    """The error of a block that no index knows."""
+    return corrupt(
+        "The index of the repository does not know a block of the backup. Rebuild the index; if "
+        "that does not help, the block is lost.",
+        f"digest {digest.hex()}",
+    )
 
 
 def create_repository(

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from backups.engine.format import BLOCK_BYTES, NULL_DIGEST, PAGE_BLOCKS, corrupt, key_of_pack
 from backups.engine.frames import FrameReader, Location
 from backups.engine.manifest import Manifest, digests_in
-from backups.engine.repository import Repository
+from backups.engine.repository import Repository, unknown_block
 from backups.engine.runs import Run, block_count, extents_of_runs, joined
 from backups.engine.workers import work_through
 from drivers.errors import DriverError, Reason
@@ -133,11 +133,7 @@ class _Restore:
         for digest, blocks in blocks_of.items():
             place = self._repository.index.find(digest)
             if place is None:
-                error = corrupt(
-                    "The index of the repository does not know a block of the backup. Rebuild the "
-                    "index; if that does not help, the block is lost.",
-                    f"digest {digest.hex()}",
-                )
+                error = unknown_block(digest)
                 self._note_damage([(block, block + 1) for block in blocks], error)
             else:
                 wanted.append(_Wanted(digest, place, blocks))

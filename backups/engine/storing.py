@@ -6,13 +6,14 @@ deleted any day, so a block in it counts as missing and is stored again.
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import Enum
 
 from backups.engine.frames import Location
 from backups.engine.packs import OpenPack, require_pack
 from backups.engine.repository import Repository
 from backups.engine.shard import PREFIX_BYTES, record_of
+from backups.engine.workers import work_through
 from drivers.errors import DriverError, Reason
 
 PUBLISH_BLOCKS = 1 << 15  # 2 GiB of new data: kept in memory, about 15 MiB, until published
@@ -76,16 +77,20 @@ class Storing:
             self._unpublished.append(record_of(digest, place))
         return True
 
-    def finish(self) -> None:
+    def finish(self, tick: Callable[[], None]) -> None:
         """Make every block durable and known to the index."""
-        for lane in self._lanes:
-            lane.close_pack()
+        self.close_packs(tick)
         with self._lock:
             self._publish()
+
+    def close_packs(self, tick: Callable[[], None]) -> None:
+        """Make every block durable, all lanes at once: mostly it is waiting for the disk."""
+        work_through(self._lanes, lambda _, lane: lane.close_pack(), self._lanes, tick)
 
     def abandon(self) -> None:
         """Give up what is claimed. What was stored are orphans, which `collect` finds."""
         self.repository.claims.release_all(self)
+        self._lanes.clear()  # their buffers go now, not when cycles are looked for
 
     def packed(self, entries: list[tuple[bytes, Location]], size_bytes: int) -> None:
         """A lane's pack is durable."""
