@@ -4,6 +4,7 @@ And for those that need storage: a configuration of their own, a type, a caller,
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from volumes.exports import open_export
 from volumes.hypervisors import open_hypervisor
 from volumes.models import VolumeType
 from volumes.services.types import ensure_default_type
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and so all that they start:
+# also what is to be stopped by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 TWO_BACKENDS = """

@@ -118,7 +118,8 @@ class NbdExport(SupervisedExport[Qmp]):
     # The daemons
 
     def folder_for(self, host: str) -> DaemonFolder | None:
-        return DaemonFolder(self.path / host) if is_host_name(host) else None
+        can_be = is_host_name(host) and self._has_room_for(host)
+        return DaemonFolder(self.path / host) if can_be else None
 
     @contextmanager
     def connected(self, folder: DaemonFolder) -> Iterator[Qmp | None]:

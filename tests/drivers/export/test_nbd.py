@@ -2,6 +2,7 @@ import grp
 import os
 import stat
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -185,3 +186,9 @@ def test_a_volume_can_be_snapshotted_while_it_is_exported(tmp_path):
             client.do("read -P 2 0 4k")
         with backend.open_reader(volume_id, pool="fast", snapshot_id=snapshot_id) as reader:
             assert reader.read(0, 4096) == b"\1" * 4096
+
+
+def test_a_host_too_far_away_for_a_socket_has_nothing_exported(tmp_path):
+    driver = NbdExport(NbdExport.Options(), name="nbd", home=tmp_path)
+    driver.revoke(str(uuid4()), host="h" * 63)
+    assert driver.list_exports() == []
