@@ -239,3 +239,22 @@ def test_an_encrypted_backup_cannot_be_put_in_place_of_another(tmp_path: Path) -
     vault.driver.put(one.key, [vault.driver.get(two.key)])
     with pytest.raises(DriverError, match="forged"):
         vault.repository.read_manifest(one)
+
+
+def test_an_index_may_name_what_is_gone(vault: Vault) -> None:
+    """As after two merges that did not know of each other: then the block is stored again."""
+    image = random_image(1)
+    manifest = vault.back_up(image).manifest
+    stale = {key: vault.driver.get(key) for key in keys_under(vault, "index/")}
+    vault.repository.delete_backup(manifest.ref)
+    vault.collect()
+    vault.collect()
+    assert vault.packs() == set()
+    for key, data in stale.items():
+        vault.driver.put(key, [data])
+    again = vault.back_up(image).manifest
+    assert again.new_bytes == image.size_bytes
+    vault.collect()
+    vault.collect()
+    vault.repository = vault.reopened()
+    assert content(vault.restored(again)) == content(image)

@@ -1,5 +1,6 @@
 """Incrementals: less is read, nothing is trusted blindly; and how a backup ends early."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -56,28 +57,41 @@ def test_a_parent_that_is_gone_counts_as_none(vault: Vault) -> None:
     assert content(vault.restored(result.manifest)) == content(image)
 
 
+def once(act: Callable[[], object]) -> Callable[[BackupProgress], None]:
+    """An `on_progress` that acts the first time."""
+    acts = [act]
+
+    def on_progress(_: BackupProgress) -> None:
+        if acts:
+            acts.pop()()
+
+    return on_progress
+
+
 def test_a_parent_may_rely_on_what_is_to_go(vault: Vault) -> None:
-    """Its blocks are in a listed pack when it was made while the list was: they are read again."""
+    """It was made while its packs were listed; then another backup must not rely on them, because
+    nothing keeps them once the parent is deleted too."""
     image = random_image(2)
     first = vault.back_up(image).manifest
-    vault.repository.delete_backup(first.ref)
-    living = vault.sessions.begin()
-    vault.collect()  # lists the packs; `living` keeps them
-    second = backup(
-        vault.repository,
-        reader(image),
-        backup_id=str(uuid4()),
-        volume_id=str(uuid4()),
-        project_id=first.project_id,
-        session=living,
+
+    def list_its_packs() -> None:
+        vault.repository.delete_backup(first.ref)
+        assert vault.collect().marked_packs > 0
+
+    second = vault.back_up(image, on_progress=once(list_its_packs)).manifest
+    assert second.new_bytes == 0
+
+    def delete_the_listed() -> None:
+        vault.repository.delete_backup(second.ref)
+        assert vault.collect().deleted_packs > 0
+
+    third = vault.back_up(
+        image, parent=second.ref, changed=[], on_progress=once(delete_the_listed)
     ).manifest
-    third = vault.back_up(image, parent=second.ref, changed=[])
-    living.end()
-    vault.collect()
-    vault.repository.delete_backup(second.ref)
+    vault.repository = vault.reopened()
+    assert content(vault.restored(third)) == content(image)
     vault.collect()
     vault.collect()
-    assert content(vault.restored(third.manifest)) == content(image)
     vault.require_no_orphans()
 
 
