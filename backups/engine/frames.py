@@ -66,25 +66,34 @@ class FrameWriter:
         self._compressor = ZstdCompressor(level=LEVEL)
 
     def write(
-        self,
-        target: memoryview,
-        offset: int,
-        plain: Buffer,
-        digest: bytes,
-        cipher: AESGCM | None,
+        self, target: memoryview, offset: int, plain: Buffer, digest: bytes, cipher: AESGCM | None
     ) -> tuple[int, bool]:
         """Write the frame into `target` at `offset`. Return (stored length, whether it is raw)."""
         packed: Buffer = self._compressor.compress(plain)
         is_raw = len(packed) * 100 > len(plain) * 97
-        if is_raw:
-            packed = plain
-        if cipher is None:
-            length = len(packed)
-            target[offset : offset + length] = packed
-        else:
-            length = len(packed) + TAG_BYTES
-            cipher.encrypt_into(_nonce(offset), packed, digest, target[offset : offset + length])
-        return length, is_raw
+        return seal_frame(target, offset, plain if is_raw else packed, digest, cipher), is_raw
+
+
+def seal_frame(
+    target: memoryview, offset: int, packed: Buffer, digest: bytes, cipher: AESGCM | None
+) -> int:
+    """Write what is compressed already. Return the stored length."""
+    if cipher is None:
+        target[offset : offset + len(packed)] = packed
+        return len(packed)
+    length = len(packed) + TAG_BYTES
+    cipher.encrypt_into(_nonce(offset), packed, digest, target[offset : offset + length])
+    return length
+
+
+def unseal_frame(stored: Buffer, place: Location, digest: bytes, cipher: AESGCM | None) -> Buffer:
+    """What `seal_frame` was given. Raises `corrupt`."""
+    if cipher is None:
+        return stored
+    try:
+        return cipher.decrypt(_nonce(place.offset), stored, digest)
+    except InvalidTag as error:
+        raise damaged_frame(place, "not what was encrypted") from error
 
 
 class FrameReader:
@@ -103,13 +112,11 @@ class FrameReader:
     ) -> Buffer:
         """The plain bytes, proved by the digest; with no `digest_key` only by what the frame says
         itself. Raises `corrupt`."""
+        packed = unseal_frame(stored, place, digest, cipher)
         try:
-            packed = (
-                stored if cipher is None else cipher.decrypt(_nonce(place.offset), stored, digest)
-            )
             plain = packed if place.is_raw else self._decompress(packed)
-        except (InvalidTag, ZstdError) as error:
-            raise damaged_frame(place, type(error).__name__) from error
+        except ZstdError as error:
+            raise damaged_frame(place, "not what was compressed") from error
         if digest_key is not None and digest_of(plain, digest_key) != digest:
             raise damaged_frame(place, "the digest differs")
         return plain

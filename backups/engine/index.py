@@ -55,6 +55,11 @@ class Index:
     def shards(self) -> Collection[Shard]:
         return self._shards.values()
 
+    @property
+    def pack_ids(self) -> frozenset[bytes]:
+        """Every pack that is named."""
+        return frozenset().union(*(shard.pack_ids for shard in self._shards.values()))
+
     def find(self, digest: bytes, excluding: Collection[bytes] = ()) -> Location | None:
         """A place of the block that is not in one of these packs."""
         for place in self.find_all(digest):

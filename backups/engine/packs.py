@@ -32,6 +32,7 @@ from backups.engine.frames import (
     Location,
     frame_checksum,
     location,
+    seal_frame,
 )
 from backups.engine.keys import Keys
 from drivers.repository.base import Buffer, RepositoryDriver, StoredObject
@@ -101,17 +102,24 @@ class OpenPack:
         """How large it is once it is stored."""
         return self._end + len(self._footer) + TRAILER.size
 
-    def append(self, digest: bytes, plain: Buffer) -> int:
-        """Add a frame; return how many bytes it takes."""
-        offset = self._end
-        length, is_raw = self._frames.write(self._buffer, offset, plain, digest, self._cipher)
-        place = Location(self.pack_id, offset, length, is_raw)
+    def append(self, digest: bytes, plain: Buffer) -> None:
+        """Add a frame."""
+        length, is_raw = self._frames.write(self._buffer, self._end, plain, digest, self._cipher)
+        self._note(digest, length, is_raw)
+
+    def append_packed(self, digest: bytes, packed: Buffer, is_raw: bool) -> None:
+        """Add a frame of what another pack had compressed."""
+        length = seal_frame(self._buffer, self._end, packed, digest, self._cipher)
+        self._note(digest, length, is_raw)
+
+    def _note(self, digest: bytes, length: int, is_raw: bool) -> None:
+        place = Location(self.pack_id, self._end, length, is_raw)
         self._end += length
         self.entries.append((digest, place))
+        stored = self._buffer[place.offset : place.end]
         self._footer += ENTRY.pack(
-            digest, offset, place.length_and_flags, frame_checksum(self._buffer[offset : self._end])
+            digest, place.offset, place.length_and_flags, frame_checksum(stored)
         )
-        return length
 
     def store(self, driver: RepositoryDriver) -> list[tuple[bytes, Location]]:
         """Make the pack durable and begin the next; return what it held."""

@@ -68,21 +68,26 @@ class Shard:
 
     def find(self, prefix: bytes) -> list[Location]:
         """Every place of the block; there are two when two backups stored it at once."""
+        return [self.place(row) for row in self.rows(prefix)]
+
+    def rows(self, prefix: bytes) -> list[int]:
+        """The numbers of the entries with this prefix."""
         bucket = int.from_bytes(prefix[:4], "big") >> (32 - self._bits)
         first, end = PAIR.unpack_from(self._data, HEADER.size + 4 * bucket)
         end_at = self._prefixes + PREFIX_BYTES * end
         at = self._data.find(prefix, self._prefixes + PREFIX_BYTES * first, end_at)
-        found: list[Location] = []
+        found: list[int] = []
         while at >= 0:
             row, inside = divmod(at - self._prefixes, PREFIX_BYTES)
             if inside == 0:
-                found.append(self._place(row))
+                found.append(row)
                 at = self._data.find(prefix, at + PREFIX_BYTES, end_at)
             else:  # the bytes of two neighbours look like it
                 at = self._data.find(prefix, at + 1, end_at)
         return found
 
-    def _place(self, row: int) -> Location:
+    def place(self, row: int) -> Location:
+        """Where the entry says that the block is."""
         number, offset, length = PLACE.unpack_from(self._data, self._places + PLACE.size * row)
         return location(self.pack_ids[number], offset, length)
 

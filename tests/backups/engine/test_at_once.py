@@ -115,8 +115,8 @@ def test_backups_and_collectors_of_two_processes(tmp_path: Path) -> None:
                 if kept.pop(doomed, None):
                     vault.repository.delete_backup(doomed)
 
-    def collect(vault: Vault, _: random.Random) -> None:
-        vault.collect()
+    def collect(vault: Vault, dice: random.Random) -> None:
+        vault.collect(mostly_dead=dice.choice([0, 0.3, 0.95]))
 
     threads = [
         threading.Thread(target=again, args=(act, vault, seed))

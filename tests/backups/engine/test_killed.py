@@ -107,19 +107,22 @@ def memory_copy(driver: RepositoryDriver) -> MemoryRepository:
     return copy
 
 
+@pytest.mark.parametrize("mostly_dead", [0.0, 0.9], ids=["", "compacts"])
 @pytest.mark.parametrize("runs", [1, 2])
-def test_collect(tmp_path: Path, runs: int) -> None:
-    """The first run marks, the second sweeps."""
+def test_collect(tmp_path: Path, runs: int, mostly_dead: float) -> None:
+    """The first run marks, and moves what is left of packs that are mostly dead; the second
+    sweeps."""
     images = [image_with(1, 2, 3), image_with(2, 3, 4), image_with(7)]
     prepared = Vault(tmp_path)
     refs = [prepared.back_up(image).manifest.ref for image in images]
     prepared.repository.delete_backup(refs[0])
     prepared.repository.delete_backup(refs[2])
     for _ in range(runs - 1):
-        prepared.collect()
+        prepared.collect(mostly_dead=mostly_dead)
 
     def make() -> tuple[Vault, Callable[[Vault], object]]:
-        return Vault(tmp_path, memory_copy(prepared.driver)), lambda mortal: mortal.collect()
+        vault = Vault(tmp_path, memory_copy(prepared.driver))
+        return vault, lambda mortal: mortal.collect(mostly_dead=mostly_dead)
 
     def check(vault: Vault) -> None:
         assert content(vault.restored(refs[1])) == content(images[1])
