@@ -8,7 +8,6 @@ Every backup has a full map. One that had a parent and knew what changed since o
 """
 
 import os
-import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,40 +22,36 @@ from backups.engine.format import (
     NULL_DIGEST,
     PAGE_BLOCKS,
     PAGE_BYTES,
-    ZERO_BLOCK,
 )
 from backups.engine.frames import FrameReader, digest_of
 from backups.engine.manifest import (
     BackupRef,
     Manifest,
-    digests_in,
     encode_manifest,
     page_count,
 )
+from backups.engine.parent import differs_in_sample, find_parent, missing_blocks
 from backups.engine.repository import Repository
 from backups.engine.runs import (
     Run,
     block_count,
-    contains,
     cut,
     intersection,
     joined,
     runs_of_extents,
 )
 from backups.engine.sessions import Session
+from backups.engine.spans import SPAN_BLOCKS, Span
 from backups.engine.storing import Lane, Outcome, Storing
 from backups.engine.tombstones import condemned_packs
 from backups.engine.workers import TICK_S, work_through
 from drivers.errors import DriverError, Reason
 from drivers.volume.base import JSON, Extent, VolumeReader
 
-SPAN_BLOCKS = 16  # read in one call: 1 MiB
-ZERO_PROBE = bytes(64)
 ZERO_PAGE = bytes(PAGE_BYTES)
 THREADS = min(4, (os.cpu_count() or 1) + 1)  # one more: some wait for the disk
 MANY_PROMISES = 4096
 PROMISE_WAIT_S = 10.0
-SAMPLED_PAGES, SAMPLED_BLOCKS, SAMPLED_ANYWHERE = 16, 8, 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +103,9 @@ def backup(
     counts as none. `changed` says where the volume may differ from it, None that nobody knows. A
     sample of what should not have changed is compared; a difference makes this a full read.
 
+    A block that is the parent's at the same place counts as there; without a parent each is looked
+    for, so that what the repository has lost is stored again.
+
     A backup that is there already is left as it is. `on_progress` is called in the caller's thread
     for every MiB and at least twice a second; what it raises ends the backup. Whatever ends it
     leaves only packs that `collect` frees. Raises `DriverError`.
@@ -156,22 +154,6 @@ def _completed_before(repository: Repository, storing: Storing, ref: BackupRef) 
     return None
 
 
-def missing_blocks(repository: Repository, storing: Storing, manifest: Manifest) -> Iterator[Run]:
-    """The blocks of a map that cannot be relied upon, all of a page when the page cannot."""
-    frames = FrameReader()
-    for number, page_digest in enumerate(manifest.pages):
-        first = number * PAGE_BLOCKS
-        if page_digest == NULL_DIGEST:
-            continue
-        if storing.find(page_digest) is None:
-            yield first, first + PAGE_BLOCKS
-            continue
-        page = repository.read_page(page_digest, manifest.project_id, frames)
-        for place, digest in enumerate(digests_in(page)):
-            if digest != NULL_DIGEST and storing.find(digest) is None:
-                yield first + place, first + place + 1
-
-
 @dataclass(slots=True)
 class _Page:
     """A page of the map that is being made."""
@@ -182,26 +164,12 @@ class _Page:
     spans_left: int
 
 
-class _Reader:
+class _Worker:
     """What one thread reads into and stores with."""
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        self.buffer = bytearray(SPAN_BLOCKS * BLOCK_BYTES)
-        self.view = memoryview(self.buffer)
-
-    def read(self, reader: VolumeReader, first: int, end: int) -> None:
-        """Read whole blocks; what lies past the end of the volume is zeros."""
-        offset = first * BLOCK_BYTES
-        length = min(end * BLOCK_BYTES, reader.size_bytes) - offset
-        reader.read_into(self.view[:length], offset)
-        if missing := (end - first) * BLOCK_BYTES - length:
-            self.view[length : length + missing] = ZERO_BLOCK[:missing]
-
-    def is_zero(self, at: int) -> bool:
-        # The probe ends it quickly for most; comparing through a memoryview would take 40 times
-        # as long.
-        return self.buffer.startswith(ZERO_PROBE, at) and self.buffer.startswith(ZERO_BLOCK, at)
+        self.span = Span()
 
 
 class _Backup:
@@ -241,7 +209,7 @@ class _Backup:
 
     def use_parent(self, ref: BackupRef | None, changed: list[Extent] | None) -> None:
         """Take from the parent what can be relied upon."""
-        parent = self._find_parent(ref)
+        parent = find_parent(self.repository, ref, self.project_id)
         if parent is None:
             return
         self.parent = parent
@@ -249,7 +217,7 @@ class _Backup:
             return
         runs = list(runs_of_extents(changed, self.reader.size_bytes))
         try:
-            self.is_distrusted = self._sample_differs(parent, runs)
+            self.is_distrusted = differs_in_sample(self.repository, parent, self.reader, runs)
         except DriverError as error:
             if error.code != Reason.corrupt:
                 raise
@@ -264,44 +232,6 @@ class _Backup:
         self.changed = runs
         self._pages[: len(parent.pages)] = parent.pages
 
-    def _find_parent(self, ref: BackupRef | None) -> Manifest | None:
-        if ref is None:
-            return None
-        try:
-            parent = self.repository.read_manifest(ref)
-        except DriverError as error:
-            if error.code != Reason.not_found:
-                raise
-            return None
-        # Digests of another project, as before a transfer, are of another key.
-        return parent if parent.project_id == self.project_id else None
-
-    def _sample_differs(self, parent: Manifest, changed: list[Run]) -> bool:
-        """Whether a block that should be as it was is not."""
-        dice = random.SystemRandom()
-        frames, worker = self._frames, _Reader(self._page_lane)
-        with_data = [n for n, digest in enumerate(parent.pages) if digest != NULL_DIGEST]
-        numbers = dice.sample(with_data, min(SAMPLED_PAGES, len(with_data)))
-        anywhere = [dice.randrange(self._blocks) for _ in range(SAMPLED_ANYWHERE) if self._blocks]
-        for number in sorted({*numbers, *(block // PAGE_BLOCKS for block in anywhere)}):
-            page = ZERO_PAGE
-            if number < len(parent.pages):
-                page = self.repository.read_page(parent.pages[number], self.project_id, frames)
-            digests = list(digests_in(page))
-            first = number * PAGE_BLOCKS
-            used = [first + at for at, digest in enumerate(digests) if digest != NULL_DIGEST]
-            chosen = {block for block in anywhere if block // PAGE_BLOCKS == number}
-            chosen.update(dice.sample(used, min(SAMPLED_BLOCKS, len(used))))
-            for block in sorted(chosen):
-                if contains(changed, block):
-                    continue
-                worker.read(self.reader, block, block + 1)
-                is_zero = worker.is_zero(0)
-                found = NULL_DIGEST if is_zero else self._digest(worker.view[:BLOCK_BYTES])
-                if found != digests[block - first]:
-                    return True
-        return False
-
     def _digest(self, plain: memoryview) -> bytes:
         return digest_of(plain, self.storing.digest_key)
 
@@ -309,7 +239,7 @@ class _Backup:
 
     def read_volume(self, threads: int) -> None:
         """Store every block and page that is not there, durably."""
-        workers = [_Reader(self.storing.lane()) for _ in range(threads)]
+        workers = [_Worker(self.storing.lane()) for _ in range(threads)]
         self._lanes += [worker.lane for worker in workers]
         work_through(self._spans(), self._store_span, workers, self._tick)
         self._settle_promises(workers[0])
@@ -361,16 +291,15 @@ class _Backup:
                 raise
             return None  # everything is read anyway
 
-    def _store_span(self, worker: _Reader, item: tuple[_Page, Run]) -> None:
+    def _store_span(self, worker: _Worker, item: tuple[_Page, Run]) -> None:
         page, (first, end) = item
-        worker.read(self.reader, first, end)
+        worker.span.read(self.reader, first, end)
         # With condemned packs about, being in the parent does not say that a block will stay.
         in_parent = page.in_parent if not self.storing.condemned else None
         for block in range(first, end):
-            at = (block - first) * BLOCK_BYTES
-            if worker.is_zero(at):
+            plain = worker.span.block(block - first)
+            if plain is None:
                 continue
-            plain = worker.view[at : at + BLOCK_BYTES]
             digest = self._digest(plain)
             place = (block % PAGE_BLOCKS) * DIGEST_BYTES
             page.digests[place : place + DIGEST_BYTES] = digest
@@ -396,7 +325,7 @@ class _Backup:
                 self._page_lane.store(digest, whole, trust=False)
         self._pages[page.number] = digest
 
-    def _settle_promises(self, worker: _Reader) -> None:
+    def _settle_promises(self, worker: _Worker) -> None:
         """See that what other backups were about to store is there, or store it ourselves.
 
         Our own packs are closed before: two backups that wait for each other both get on.
@@ -416,10 +345,10 @@ class _Backup:
             if not is_there:
                 self._store_again(worker, digest, block)
 
-    def _store_again(self, worker: _Reader, digest: bytes, block: int) -> None:
-        worker.read(self.reader, block, block + 1)
-        plain = worker.view[:BLOCK_BYTES]
-        if self._digest(plain) != digest:
+    def _store_again(self, worker: _Worker, digest: bytes, block: int) -> None:
+        worker.span.read(self.reader, block, block + 1)
+        plain = worker.span.block(0)
+        if plain is None or self._digest(plain) != digest:
             raise DriverError(
                 "The volume changed while it was backed up.",
                 code=Reason.failed,
