@@ -122,7 +122,9 @@ def backup(
         work.read_volume(threads)
         manifest = work.manifest(metadata or {})
         session.require_live()
-        repository.driver.put_new(ref.key, [encode_manifest(manifest, repository.keys)])
+        if not repository.driver.put_new(ref.key, [encode_manifest(manifest, repository.keys)]):
+            # The same backup was asked for twice, and the other call was quicker.
+            return BackupResult(manifest=repository.read_manifest(ref), was_there=True)
         _require_live_still(repository, session, ref)
         return BackupResult(
             manifest=manifest,

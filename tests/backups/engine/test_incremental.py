@@ -104,6 +104,21 @@ def test_a_backup_that_is_there_is_left_as_it_is(vault: Vault) -> None:
     assert again.manifest == first.manifest
 
 
+def test_of_two_calls_for_one_backup_the_quicker_counts(vault: Vault) -> None:
+    image, volume_id, backup_id = random_image(1), str(uuid4()), str(uuid4())
+    quicker = []
+
+    def be_quicker() -> None:
+        quicker.append(vault.back_up(image, volume_id=volume_id, backup_id=backup_id).manifest)
+
+    slower = vault.back_up(
+        image, volume_id=volume_id, backup_id=backup_id, on_progress=once(be_quicker)
+    )
+    assert slower.was_there
+    assert [slower.manifest] == quicker
+    assert content(vault.restored(slower.manifest)) == content(image)
+
+
 def test_progress_can_stop_a_backup_and_a_restore(vault: Vault) -> None:
     image = random_image(12)
 
