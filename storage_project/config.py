@@ -19,6 +19,11 @@ driver = "qemu"
 sockets = "run/servers"             # the driver's
 project = "demo"                    # whose servers they are, by the project's name
 workers = 2                         # servers that are worked on at once
+
+[repositories.main]
+driver = "directory"
+path = "backups"                    # the driver's
+availability_zone = "nova"
 """
 
 import tomllib
@@ -35,6 +40,7 @@ from drivers.export.base import ExportDriver
 from drivers.hypervisor.base import HypervisorDriver
 from drivers.loading import load
 from drivers.options import Option, read_options
+from drivers.repository.base import RepositoryDriver
 from drivers.volume.base import VolumeDriver
 
 DEFAULT_AVAILABILITY_ZONE = "nova"
@@ -102,6 +108,23 @@ class Hypervisor(HypervisorTable):
     options: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class RepositoryTable:
+    """What Khoi itself reads of a `[repositories.<name>]` table."""
+
+    driver: Annotated[str, Option("the name of a shipped driver, or the dotted path of a class")]
+    availability_zone: Annotated[str, Option("where it stands")] = DEFAULT_AVAILABILITY_ZONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository(RepositoryTable):
+    """One configured place for backups."""
+
+    name: str
+    driver_class: type[RepositoryDriver]
+    options: Any
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Everything in the file. An absent file is an empty configuration: an API without storage."""
@@ -109,9 +132,10 @@ class Configuration:
     backends: Mapping[str, Backend] = field(default_factory=dict)
     exports: Mapping[str, ExportProtocol] = field(default_factory=dict)
     hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
+    repositories: Mapping[str, Repository] = field(default_factory=dict)
 
 
-KINDS = ("backends", "exports", "hypervisors")
+KINDS = ("backends", "exports", "hypervisors", "repositories")
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -133,6 +157,9 @@ def load_configuration(path: Path) -> Configuration:
         exports={name: _export(name, {}) for name in used - own.keys()} | own,
         hypervisors={
             name: _hypervisor(name, table) for name, table in _tables(document, "hypervisors")
+        },
+        repositories={
+            name: _repository(name, table) for name, table in _tables(document, "repositories")
         },
     )
 
@@ -195,6 +222,19 @@ def _hypervisor(name: str, table: Mapping[str, Any]) -> Hypervisor:
     )
 
 
+def _repository(name: str, table: Mapping[str, Any]) -> Repository:
+    where = f"repositories.{name}"
+    own, options = _split(table, RepositoryTable)
+    checked = read_options(RepositoryTable, own, where=where)
+    driver_class: type[RepositoryDriver] = _driver("repository", checked.driver, where)
+    return Repository(
+        name=name,
+        driver_class=driver_class,
+        options=read_options(driver_class.Options, options, where=where),
+        **asdict(checked),
+    )
+
+
 def _split(table: Mapping[str, Any], own: type[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What Khoi reads of a table, and what its driver does."""
     own_keys = {each.name for each in fields(own)}
@@ -217,13 +257,14 @@ def configuration() -> Configuration:
     whole = load_configuration(settings.STORAGE_CONFIG)
     for path in _added:
         more = load_configuration(path)
-        for kind in ("backends", "hypervisors"):
+        for kind in ("backends", "hypervisors", "repositories"):
             if twice := getattr(whole, kind).keys() & getattr(more, kind).keys():
                 raise ConfigurationError(f"{kind}.{min(twice)}: {path.name} has one too")
         whole = Configuration(
             backends={**whole.backends, **more.backends},
             exports={**more.exports, **whole.exports},
             hypervisors={**whole.hypervisors, **more.hypervisors},
+            repositories={**whole.repositories, **more.repositories},
         )
     return whole
 

@@ -48,7 +48,11 @@ def report_backend(name: str) -> None:
                 "free_gib": pool.free_gib,
                 "thin": pool.thin,
                 # Each attachment has an export of its own, so several of one volume need no more.
-                "capabilities": {"multiattach": True, **pool.capabilities},
+                "capabilities": {
+                    "multiattach": True,
+                    "in_process": backend.driver_class.in_process,
+                    **pool.capabilities,
+                },
                 "max_over_subscription_ratio": backend.max_over_subscription_ratio,
                 "reserved_percentage": backend.reserved_percentage,
                 "preference": backend.preference,

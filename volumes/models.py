@@ -144,6 +144,11 @@ class Volume(models.Model):
     multiattach = models.BooleanField(default=False)
     readonly = models.BooleanField(default=False, help_text="attached for reading only")
     metadata = models.JSONField(default=dict, blank=True)
+    # Snapshots on its backend that are nobody's but its own: the one that a backup is being made
+    # from, and the one that the next incremental backup will be compared with. Each has the id of
+    # its backup. They go with the volume.
+    backup_snapshot_id = models.UUIDField(null=True, blank=True)
+    base_snapshot_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(null=True, blank=True)
 
@@ -160,6 +165,11 @@ class Volume(models.Model):
     def in_use(self) -> bool:
         """Whether somebody may be writing to it."""
         return self.attach_status != "detached"
+
+    @property
+    def internal_snapshots(self) -> list[str]:
+        """The ids of the snapshots on its backend that no row of theirs tells of."""
+        return [str(each) for each in (self.backup_snapshot_id, self.base_snapshot_id) if each]
 
 
 class Snapshot(models.Model):

@@ -46,13 +46,15 @@ def start_telling(sender: Any, **_: Any) -> None:
     queues = {queue.name for queue in sender.task_consumer.queues}
     backends = [name for name in configuration().backends if f"volume.{host_of(name)}" in queues]
     if CONTROL_QUEUE in queues:
-        _start(lambda: beat(SCHEDULER_BINARY, settings.STORAGE_HOST, DEFAULT_AVAILABILITY_ZONE))
+        keep_telling(
+            lambda: beat(SCHEDULER_BINARY, settings.STORAGE_HOST, DEFAULT_AVAILABILITY_ZONE)
+        )
     for name in backends:
-        _start(partial(_beat_backend, name))
-        _start(_reporter(name), every_s=REPORT_EVERY_S)
+        keep_telling(partial(_beat_backend, name))
+        keep_telling(_reporter(name), every_s=REPORT_EVERY_S)
     if compute_queue(settings.STORAGE_HOST) in queues:
         for name in configuration().hypervisors:
-            _start(partial(report_hypervisor, name), every_s=LOOK_AT_SERVERS_EVERY_S)
+            keep_telling(partial(report_hypervisor, name), every_s=LOOK_AT_SERVERS_EVERY_S)
 
 
 @signals.worker_shutdown.connect
@@ -77,7 +79,8 @@ def _reporter(name: str) -> Callable[[], None]:
     return report
 
 
-def _start(act: Callable[[], object], *, every_s: float = BEAT_EVERY_S) -> None:
+def keep_telling(act: Callable[[], object], *, every_s: float = BEAT_EVERY_S) -> None:
+    """Act at once and again and again, until the worker ends."""
     threading.Thread(target=_repeat, args=(act, every_s), daemon=True).start()
 
 

@@ -48,6 +48,11 @@ def snapshot_charges(type_name: str, size_gib: int) -> dict[str, int]:
     return {"snapshots": 1, f"snapshots_{type_name}": 1} | growth_charges(type_name, size_gib)
 
 
+def backup_charges(size_gib: int) -> dict[str, int]:
+    """What one backup counts for."""
+    return {"backups": 1, "backup_gigabytes": size_gib}
+
+
 def limits_of(project_id: str) -> dict[str, int]:
     """The limits in force: the project's own, else the admin's default, else the built-in one."""
     rows = QuotaLimit.objects.filter(project_id__in=["", project_id]).order_by("project_id")
@@ -118,6 +123,11 @@ def _refusal(usage: QuotaUsage, charge: int, limit: int) -> str:
         return (
             f"Requested volume or snapshot exceeds allowed {usage.resource} quota. Requested "
             f"{charge}G, quota is {limit}G and {taken}G has been consumed."
+        )
+    if usage.resource == "backup_gigabytes":
+        return (
+            f"Requested backup exceeds allowed Backup gigabytes quota. Requested {charge}G, quota "
+            f"is {limit}G and {taken}G has been consumed."
         )
     return f"Maximum number of {usage.resource} allowed ({limit}) exceeded: {taken} exist."
 

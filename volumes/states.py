@@ -48,7 +48,8 @@ VOLUME = Flow.of(
     statuses=STATUSES,
     transitional=TRANSITIONAL,
     moves={
-        "created": (["creating"], "available"),
+        # One that is made for a backup is restored next.
+        "created": (["creating"], ("available", "restoring-backup", "error_restoring")),
         "fail_create": (["creating"], "error"),
         "delete": (DELETABLE, "deleting"),
         "force_delete": (set(STATUSES) - {"deleting"}, "deleting"),
@@ -63,6 +64,12 @@ VOLUME = Flow.of(
         "reverted": (["reverting"], "available"),
         "fail_revert": (["reverting"], "error"),
         "keep_content": (["reverting"], "available"),
+        "back_up": (["available", "in-use"], "backing-up"),
+        "backed_up": (["backing-up"], BY_ATTACHMENTS),
+        "restore_backup": (["available", "error_restoring"], "restoring-backup"),
+        "backup_restored": (["restoring-backup"], "available"),
+        "fail_restore_backup": (["restoring-backup"], "error_restoring"),
+        "keep_unrestored": (["restoring-backup"], ("available", "error_restoring")),
         # One of its attachments has changed; see `attachment_state`.
         "reserve": _from_all_but("reserved"),
         "begin_attaching": _from_all_but("attaching"),
@@ -97,6 +104,8 @@ SNAPSHOT = Flow.of(
         "keep": (["deleting"], SNAPSHOT_DELETABLE),
         "restore": (["available"], "restoring"),
         "restored": (["restoring"], "available"),
+        "back_up": (["available"], "backing-up"),
+        "backed_up": (["backing-up"], "available"),
     },
     refusal_code=400,
 )

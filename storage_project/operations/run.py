@@ -36,7 +36,8 @@ class Fenced(Exception):  # noqa: N818 - not an error: somebody else goes on wit
 class Run:
     """The operation as it was claimed, its resource, and the guarded way to write.
 
-    Values set on `run.notes` and `run.provision_queue` are stored by the commit.
+    Values set on `run.notes` and `run.provision_queue` are stored by the commit, the notes also by
+    a checkpoint.
     """
 
     def __init__(self, operation: Operation, resources: "models.QuerySet[Any]") -> None:
@@ -96,13 +97,14 @@ class Run:
 
     @contextmanager
     def checkpoint(self) -> Iterator[None]:
-        """One transaction in the middle of a step; `Fenced` undoes it when the lease is lost."""
+        """One transaction in the middle of a step, with the notes; `Fenced` undoes it when the
+        lease is lost."""
         with transaction.atomic():
             yield
             still_ours = Operation.objects.filter(
                 pk=self.operation.pk, fence=self.operation.fence, status=Status.RUNNING
             )
-            if not still_ours.update(updated_at=Now()):
+            if not still_ours.update(updated_at=Now(), notes=self.notes):
                 raise Fenced
 
     def step_done(self) -> None:

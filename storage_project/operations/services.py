@@ -26,6 +26,7 @@ def open_operation(
     project_id: str,
     caller: Caller,
     waits: bool = False,
+    waits_for: Iterable[Operation] = (),
     touches: Iterable[Flowing] = (),
     **arguments: Any,
 ) -> Operation:
@@ -33,7 +34,7 @@ def open_operation(
 
     That row is the promise of a 202: from its commit on, the request will end, whatever dies.
     Raises `StateConflict` while another operation is still at work on the resource, or on what this
-    one `touches` besides; unless it `waits` until those have ended.
+    one `touches` besides; unless it `waits` until those have ended. It also `waits_for` these.
     """
     return _open(
         kind,
@@ -42,6 +43,7 @@ def open_operation(
         user_id=caller.user_id,
         request_id=caller.request_id,
         waits=waits,
+        waits_for=waits_for,
         touches=touches,
         arguments=arguments,
     )
@@ -59,6 +61,7 @@ def go_on_with(kind: str, resource: Flowing, *, after: Operation, **arguments: A
         user_id=after.user_id,
         request_id=after.request_id,
         waits=True,
+        waits_for=(),
         touches=(),
         arguments=arguments,
     )
@@ -72,6 +75,7 @@ def _open(
     user_id: str,
     request_id: str,
     waits: bool,
+    waits_for: Iterable[Operation],
     touches: Iterable[Flowing],
     arguments: dict[str, Any],
 ) -> Operation:
@@ -79,7 +83,7 @@ def _open(
     concerned = {each.pk: each for each in (resource, *touches)}
     others = active_operations(*concerned)
     if waits:
-        arguments["waits_for"] = [str(other.pk) for other in others]
+        arguments["waits_for"] = sorted({str(other.pk) for other in (*others, *waits_for)})
     elif other := others.first():
         busy = concerned[other.resource_id]
         raise StateConflict(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from storage_project.config import Backend, Hypervisor
+from storage_project.config import Backend, Hypervisor, Repository
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
 from storage_project.supervisor.service import Service, StopOrder
@@ -58,9 +58,11 @@ def volume(backend: Backend) -> Service:
     return _worker(f"volume-{backend.name}", queue, backend.workers, threads=in_process)
 
 
-def data() -> Service:
+def data(repositories: Collection[Repository]) -> Service:
     """Runs long copies, so that short work never waits behind them."""
-    return _worker("data", f"data.{settings.STORAGE_HOST}", DATA_PROCESSES)
+    in_process = any(repository.driver_class.in_process for repository in repositories)
+    queue = f"data.{settings.STORAGE_HOST}"
+    return _worker("data", queue, DATA_PROCESSES, threads=in_process)
 
 
 def compute(hypervisors: Collection[Hypervisor]) -> Service:

@@ -19,6 +19,8 @@ from storage_project.api.input_fields import (
 
 # The scheduler's hints, each the id of one volume or a list of them.
 PLACEMENT_HINTS = ("same_host", "different_host")
+# What a volume may begin with, one of them.
+SOURCES = ("snapshot_id", "source_volid", "backup_id")
 
 
 class OptionalText(Text):
@@ -95,7 +97,7 @@ class CreateVolume(Body):
     snapshot_id = OptionalId()
     source_volid = OptionalId()
     image_ref = named("imageRef", Unsupported("A volume from an image"))
-    backup_id = since("3.47", Unsupported("A volume from a backup"))
+    backup_id = since("3.47", OptionalId())
     consistencygroup_id = Unsupported("A volume in a consistency group")
     group_id = since("3.13", Unsupported("A volume in a group"))
     multiattach = BooleanLike(required=False, allow_null=True)
@@ -111,13 +113,17 @@ class CreateVolume(Body):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What a volume is made from; of a source only its id is known yet."""
-        source = {"snapshot_id": attrs.get("snapshot_id"), "volume_id": attrs.get("source_volid")}
-        if all(source.values()):
-            raise serializers.ValidationError("Give snapshot_id or source_volid, not both.")
-        if attrs.get("size") is None and not any(source.values()):
+        sources = [name for name in SOURCES if attrs.get(name)]
+        if len(sources) > 1:
+            raise serializers.ValidationError(f"Give {' or '.join(sources)}, not both.")
+        if attrs.get("size") is None and not sources:
             raise serializers.ValidationError({"size": "This field is required."})
         return {
-            "source": source,
+            "source": {
+                "snapshot_id": attrs.get("snapshot_id"),
+                "volume_id": attrs.get("source_volid"),
+            },
+            "backup_id": attrs.get("backup_id"),
             "size_gib": attrs.get("size"),
             "volume_type": attrs.get("volume_type"),
             "name": attrs.get("name"),

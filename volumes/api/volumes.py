@@ -1,5 +1,8 @@
 """`/volumes`: making, listing, showing, changing and deleting them."""
 
+from typing import Any
+from uuid import UUID
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -20,6 +23,7 @@ from volumes.api.volume_filter import SORTABLE, VolumeFilter
 from volumes.api.volume_representations import VolumeNameRepresentation, VolumeRepresentation
 from volumes.models import Volume
 from volumes.services import volumes as services
+from volumes.sources import makers
 
 
 def asked_for(request: ResourceRequest) -> "QuerySet[Volume]":
@@ -41,6 +45,8 @@ class VolumesView(ResourceView):
 
     def post(self, request: ResourceRequest) -> Response:
         values = self.read(request)
+        if backup_id := values.pop("backup_id"):
+            return self.answer(self.make_from_backup(request, backup_id, values), status=202)
         source = selectors.get_source(request.auth, **values.pop("source"))
         # What is not said of a copy is as it is there.
         values["size_gib"] = values["size_gib"] or (source and source.size_gib)
@@ -52,6 +58,15 @@ class VolumesView(ResourceView):
         )
         values["source"] = source
         return self.answer(services.create_volume(caller=request.auth, **values), status=202)
+
+    def make_from_backup(
+        self, request: ResourceRequest, backup_id: UUID, values: dict[str, Any]
+    ) -> Volume:
+        """What is not said of the volume is as it was when it was backed up."""
+        del values["source"]
+        named_type = values["volume_type"]
+        values["volume_type"] = named_type and selectors.find_type(request.auth, named_type)
+        return makers["backup_id"](caller=request.auth, source_id=backup_id, **values)
 
 
 class VolumesDetailView(ResourceView):

@@ -1,6 +1,7 @@
 """What happens when a volume is created.
 
     creating --(a pool is reserved, the volume made there)--> available
+             --(the same, and a backup goes into it next)--> restoring-backup
              --(no pool can take it, or all that could failed)--> error
 
 Blank, or with the content of a snapshot or of another volume; then in the pool where that is.
@@ -8,10 +9,13 @@ A pool that fails is cleaned and released, and the next candidate is tried; only
 does the operation fail, with the reason of each.
 """
 
+from uuid import UUID
+
 from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
+from storage_project.operations.services import active_operations
 from volumes.backends import open_backend
 from volumes.models import Snapshot, Volume
 from volumes.pools import (
@@ -85,7 +89,8 @@ def provision(run: Run) -> None:
 def report(run: Run) -> None:
     with run.commit():
         # Where somebody has forced its status elsewhere meanwhile, it is made all the same.
-        advance_if_possible(run.reference, "created", operation=run.operation)
+        becomes = _status_when_made(run)
+        advance_if_possible(run.reference, "created", to=becomes, operation=run.operation)
 
 
 @pipeline.undo
@@ -115,6 +120,18 @@ def fail(run: Run, error: StepError) -> None:
     if volume.pool_id is not None and not run.left_behind:
         Volume.objects.filter(pk=volume.pk).update(pool=None)
         release_room(volume.pool_id, volume.size_gib)
+
+
+def _status_when_made(run: Run) -> str:
+    """One that is made for a backup is restored next; if that has been given up meanwhile, it is
+    not what was asked for."""
+    if "backup" not in run.arguments:
+        return "available"
+    # Locked, as who gives up does: then either sees what the other has done.
+    Volume.objects.select_for_update().filter(pk=run.operation.resource_id).first()
+    restores = active_operations(UUID(run.arguments["backup"]))
+    goes_on = restores.filter(arguments__volume_id=str(run.operation.resource_id)).exists()
+    return "restoring-backup" if goes_on else "error_restoring"
 
 
 def _place(run: Run, volume: Volume, candidates: list[PoolState]) -> bool:

@@ -42,7 +42,7 @@ def provision(run: Run) -> None:
     if not volume.pool:
         return
     driver = open_backend(volume.pool.backend)
-    for snapshot_id in _snapshots(run):
+    for snapshot_id in (*_snapshots(run), *volume.internal_snapshots):
         driver.delete_snapshot(snapshot_id, str(volume.pk), pool=volume.pool.name)
     driver.delete_volume(str(volume.pk), pool=volume.pool.name)
 

@@ -1,20 +1,21 @@
-"""A volume's, a snapshot's or an attachment's row as services take hold of it."""
+"""A row with a status, as services take hold of it."""
 
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from django.db.models import Model
 from django.utils import timezone
 
 from storage_project.api.faults import NotFound
-from storage_project.operations.flow import StateConflict
-from volumes.models import Attachment, Snapshot, Volume
+from storage_project.operations.flow import Flowing, StateConflict
+from volumes.models import Volume
 
-Row = TypeVar("Row", bound=Volume | Snapshot | Attachment)
+Row = TypeVar("Row", bound=Flowing)
 
 
 def lock_row(row: Row) -> Row:
     """The row as it is now and stays until the transaction ends; 404 when it is gone."""
-    rows: Any = type(row)._default_manager
+    rows: Any = cast("type[Model]", type(row))._default_manager
     locked: Row | None = rows.select_for_update().filter(pk=row.pk).first()
     if locked is None:
         raise missing(row)
@@ -24,7 +25,7 @@ def lock_row(row: Row) -> Row:
 def change_row(row: Row, what: str, *, unless: Collection[str] = (), **changes: Any) -> Row:
     """Set columns that no flow guards, unless the row has one of these statuses by now."""
     now = {"updated_at": timezone.now(), **changes}
-    rows: Any = type(row)._default_manager
+    rows: Any = cast("type[Model]", type(row))._default_manager
     if rows.filter(pk=row.pk).exclude(status__in=unless).update(**now):
         for field, value in now.items():
             setattr(row, field, value)
@@ -59,11 +60,11 @@ def require_not_copied(volume: Volume) -> None:
         )
 
 
-def missing(row: Volume | Snapshot | Attachment) -> NotFound:
+def missing(row: Flowing) -> NotFound:
     """It has been deleted meanwhile."""
     return NotFound(row.flow.resource.capitalize(), row.pk)
 
 
-def refuse(row: Volume | Snapshot | Attachment, sentence: str) -> StateConflict:
+def refuse(row: Flowing, sentence: str) -> StateConflict:
     """What it is now does not allow it; with the code that its flow gives to refusals."""
     return StateConflict(sentence, row.flow.refusal_code)

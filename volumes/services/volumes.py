@@ -1,11 +1,11 @@
 """What can be asked of a volume. Each of these answers a request, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from storage_project.api.faults import BadRequest, OverLimit
@@ -36,6 +36,7 @@ def create_volume(
     metadata: Mapping[str, str] | None = None,
     hints: Mapping[str, Any] | None = None,
     source: Snapshot | Volume | None = None,
+    backup_id: UUID | None = None,
 ) -> Volume:
     """Accept a volume of `size_gib`; its `volume.create` operation makes it.
 
@@ -43,7 +44,8 @@ def create_volume(
     service is in, or that the source is not in, and a size below the source's; `StateConflict` for
     a source that cannot be copied now; `OverLimit` when the project's quota has no room, or one
     volume may not be so large. `hints` are `same_host` and `different_host`, each a list of the ids
-    of volumes.
+    of volumes. With `backup_id` it is made for that backup, whose `backup.restore` operation
+    fills it.
     """
     assert caller.project_id is not None
     _check_zone(availability_zone)
@@ -52,6 +54,8 @@ def create_volume(
     if source is not None and origin is not None:
         _check_source(source, origin, size_gib, availability_zone)
         placement["source"] = str(origin.pk)
+    if backup_id is not None:
+        placement["backup"] = str(backup_id)
     with transaction.atomic():
         limits = quota.limits_of(caller.project_id)
         _check_size(size_gib, limits)
@@ -164,7 +168,8 @@ def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False
             return
         _require_unconnected(volume)
         snapshots = _snapshots_that_go_with(volume, cascade=cascade)
-        operation = _open_delete(volume, caller, snapshots)
+        work = _work_on_content(volume)
+        operation = _open_delete(volume, caller, snapshots, waits_for=work)
         _advance_to_deleting(snapshots, "force_delete", operation)
         if volume.status != "deleting":
             advance(volume, "force_delete", operation=operation, where=NOT_MIGRATING)
@@ -172,6 +177,7 @@ def force_delete_volume(*, volume: Volume, caller: Caller, cascade: bool = False
         active_operations(volume.pk, *(snapshot.pk for snapshot in snapshots)).exclude(
             kind__in=("volume.delete", "snapshot.delete")
         ).update(cancel_requested=True, updated_at=Now())
+        work.update(cancel_requested=True, updated_at=Now())
 
 
 def _require_unconnected(volume: Volume) -> None:
@@ -198,13 +204,26 @@ def _snapshots_that_go_with(volume: Volume, *, cascade: bool) -> list[Snapshot]:
     return snapshots
 
 
-def _open_delete(volume: Volume, caller: Caller, snapshots: list[Snapshot]) -> Operation:
+def _work_on_content(volume: Volume) -> "QuerySet[Operation]":
+    """The operations that read or write a volume and are about something else, as its backups."""
+    active = Operation.objects.filter(finished_at__isnull=True)
+    return active.filter(arguments__volume_id=str(volume.pk))
+
+
+def _open_delete(
+    volume: Volume,
+    caller: Caller,
+    snapshots: list[Snapshot],
+    *,
+    waits_for: Iterable[Operation] = (),
+) -> Operation:
     return open_operation(
         kind="volume.delete",
         resource=volume,
         project_id=volume.project_id,
         caller=caller,
         waits=True,
+        waits_for=waits_for,
         touches=snapshots,
         was=volume.status,
         snapshots={str(snapshot.pk): snapshot.status for snapshot in snapshots},
