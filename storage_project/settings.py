@@ -33,8 +33,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_HOST = True
 
 INSTALLED_APPS = [
-    "backups",
     "volumes",
+    "backups",
     "storage_project",
     "storage_project.operations",
     "storage_project.identity",
@@ -149,6 +149,10 @@ PIPELINES = [
     "volumes.pipelines.attach",
     "volumes.pipelines.detach",
     "volumes.pipelines.extend_disk",
+    "backups.pipelines.create_backup",
+    "backups.pipelines.delete_backup",
+    "backups.pipelines.restore_backup",
+    "backups.pipelines.import_record",
 ]
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))

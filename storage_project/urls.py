@@ -7,6 +7,7 @@ from storage_project.api.faults import bad_request, page_not_found, server_error
 from storage_project.api.urls import PROJECT
 
 resources = [
+    path("", include("backups.urls")),
     path("", include("volumes.urls")),
     path("", include("storage_project.operations.urls")),
 ]

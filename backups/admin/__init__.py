@@ -1,0 +1,3 @@
+"""The console's pages of backups."""
+
+from backups.admin import backups  # noqa: F401

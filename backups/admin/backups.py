@@ -1,0 +1,126 @@
+"""Backups: the list, and the story of each."""
+
+from typing import ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from backups.models import Backup
+from backups.services.backups import delete_backup, force_delete_backup, reset_status
+from backups.states import BACKUP, DELETABLE, STATUSES
+from storage_project.console.columns import NOTHING, document, gib, moment, row_link
+from storage_project.console.confirmation import confirmed
+from storage_project.console.projects import ProjectFilter
+from storage_project.identity.caller import Caller
+from storage_project.operations.admin.story import ResourceRows
+from volumes.admin.volumes import StatusFilter
+from volumes.models import Volume
+
+
+class BackupStatusFilter(StatusFilter):
+    groups: ClassVar[dict[str, list[str]]] = {
+        "moving": [*BACKUP.transitional],
+        "in error": [status for status in STATUSES if status.startswith("error")],
+    }
+    settled: ClassVar[tuple[str, ...]] = ("available",)
+
+
+class StatusForm(forms.Form):
+    status = forms.ChoiceField(choices=[(status, status) for status in ("available", "error")])
+
+
+@confirmed(
+    "Delete",
+    explains="The backup will be gone for good. Others, also those that were compared with it, "
+    "stay whole.",
+    destroys=True,
+    offered=lambda backup: backup.status in DELETABLE,
+)
+def delete(backup: Backup, caller: Caller) -> None:
+    delete_backup(backup=backup, caller=caller)
+
+
+@confirmed(
+    "Force delete",
+    explains="What works on the backup is told to stop; then it will be gone for good, in whatever "
+    "state it is now.",
+    destroys=True,
+)
+def force_delete(backup: Backup, caller: Caller) -> None:
+    force_delete_backup(backup=backup, caller=caller)
+
+
+@confirmed(
+    "Reset status",
+    explains="Only the status in the database changes. Nothing is done in the repository, and an "
+    "operation that works on the backup may end in an error because of it.",
+    asks=StatusForm,
+)
+def reset(backup: Backup, caller: Caller, status: str) -> None:
+    reset_status(backup=backup, status=status, caller=caller)
+
+
+@admin.register(Backup)
+class BackupAdmin(ResourceRows):
+    list_display = ("title", "state", "size", "of_volume", "container", "taken", "project")
+    list_filter = (BackupStatusFilter, ProjectFilter, "container", "created_at")
+    ordering = ("-created_at", "-id")
+    sortable_by = ("size", "taken")
+    search_fields = ("name", "=project_id")
+    search_ids = ("id", "volume_id")
+    search_help_text = "Words of a name; the beginning of an id, or its volume's; a project's id."
+    actions = (delete, force_delete, reset)
+    fields = (
+        "id",
+        "name",
+        "description",
+        "size",
+        "of_volume",
+        "snapshot_id",
+        "compared_with",
+        "container",
+        "taken",
+        "object_count",
+        "read_bytes",
+        "transferred_bytes",
+        "skipped_bytes",
+        "fail_reason",
+        "project",
+        "user_id",
+        "shown_metadata",
+        "created",
+        "changed",
+    )
+
+    @admin.display(description="name", ordering="name")
+    def title(self, backup: Backup) -> str:
+        return backup.name or str(backup.pk)
+
+    @admin.display(description="size", ordering="size_gib")
+    def size(self, backup: Backup) -> str:
+        return gib(backup.size_gib)
+
+    @admin.display(description="volume")
+    def of_volume(self, backup: Backup) -> SafeString | str:
+        """It may be gone; then its page leads to its history."""
+        name = backup.volume_properties.get("name")
+        return row_link(Volume, backup.volume_id, name or str(backup.volume_id))
+
+    @admin.display(description="compared with")
+    def compared_with(self, backup: Backup) -> SafeString | str:
+        if backup.parent_id is None:
+            return NOTHING
+        return row_link(Backup, backup.parent_id, str(backup.parent_id))
+
+    @admin.display(description="taken", ordering="data_timestamp")
+    def taken(self, backup: Backup) -> SafeString | str:
+        return moment(backup.data_timestamp)
+
+    @admin.display(description="metadata")
+    def shown_metadata(self, backup: Backup) -> SafeString | str:
+        return document(backup.metadata)
+
+    @admin.display(description="changed")
+    def changed(self, backup: Backup) -> SafeString | str:
+        return moment(backup.updated_at)

@@ -1,0 +1,1 @@
+"""The addresses of backups: views, what they read and what they show."""

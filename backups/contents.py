@@ -1,0 +1,135 @@
+"""What is in repositories: the engine, as the pipelines use it.
+
+A process opens each repository once, and makes it where there is none yet.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import structlog
+from django.conf import settings
+
+from backups.engine.backup import BackupProgress, BackupResult, backup
+from backups.engine.collect import CollectResult, collect
+from backups.engine.manifest import BackupRef
+from backups.engine.repository import Repository, create_repository
+from backups.engine.repository import open_repository as open_engine
+from backups.engine.restore import RestoreProgress, restore
+from backups.models import Backup
+from backups.record import document_of
+from backups.repositories import open_repository
+from backups.sessions import LeasedSessions
+from drivers.errors import DriverError, Reason
+from drivers.volume.base import Extent, VolumeReader, VolumeWriter
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.run import Run
+
+log = structlog.get_logger(__name__)
+
+
+@cache
+def open_contents(name: str) -> Repository:
+    """What is in the repository `[repositories.<name>]`."""
+    driver = open_repository(name)
+    cache_folder = settings.STORAGE_HOME / "cache" / "repositories"
+    try:
+        return open_engine(driver, None, cache=cache_folder)
+    except DriverError as missing:
+        if missing.code != Reason.not_found:
+            raise
+    try:
+        return create_repository(driver, [], cache=cache_folder)
+    except DriverError as error:
+        if error.code != Reason.invalid:
+            raise
+        return open_engine(driver, None, cache=cache_folder)  # somebody else has just made it
+
+
+@contextmanager
+def told_by(container: str) -> Iterator[None]:
+    """Tell what a driver says in the block as a failure of this repository."""
+    try:
+        yield
+    except DriverError as error:
+        log.warning("the repository failed", error=error.sentence, detail=error.detail)
+        raise StepError(
+            Code.REPOSITORY_FAILED, f"{container}: {error}", retryable=error.retryable
+        ) from error
+
+
+def store(
+    row: Backup, reader: VolumeReader, changed: list[Extent] | None, run: Run
+) -> BackupResult:
+    """Put what the reader shows into the repository.
+
+    `changed` is where it may differ from the parent, None where that is not known. What is there
+    under the backup's id is complete already.
+    """
+    sessions = LeasedSessions(row.container)
+    sessions.forget_lapsed()
+
+    def tell(progress: BackupProgress) -> None:
+        run.progress(progress.done_bytes, progress.total_bytes, phase="reads the volume")
+        run.keep_going()
+
+    with sessions.session(run) as session:
+        return backup(
+            open_contents(row.container),
+            reader,
+            backup_id=str(row.pk),
+            volume_id=str(row.volume_id),
+            project_id=row.domain,
+            session=session,
+            parent=BackupRef(str(row.volume_id), str(row.parent_id)) if row.parent_id else None,
+            changed=changed,
+            metadata=document_of(row),
+            on_progress=tell,
+        )
+
+
+def figures_of(result: BackupResult) -> dict[str, int]:
+    """The columns of a backup that tell what it took."""
+    manifest = result.manifest
+    return {
+        "object_count": result.packs,
+        "read_bytes": manifest.read_bytes,
+        "transferred_bytes": manifest.stored_bytes,
+        "skipped_bytes": manifest.size_bytes - manifest.read_bytes,
+    }
+
+
+def bring_back(row: Backup, writer: VolumeWriter, run: Run, *, is_blank: bool) -> None:
+    """Make a volume hold what was backed up, and zeros beyond that. `is_blank`: it is all zeros."""
+
+    def tell(progress: RestoreProgress) -> None:
+        run.progress(progress.done_bytes, progress.total_bytes, phase="writes the volume")
+        run.keep_going()
+
+    repository = open_contents(row.container)
+    manifest = repository.read_manifest(_ref(row))
+    restore(repository, manifest, writer, target_is_blank=is_blank, on_progress=tell)
+
+
+def forget(row: Backup) -> None:
+    """Make it no backup any more. What only it had is freed later, by `free_space`."""
+    open_contents(row.container).delete_backup(_ref(row))
+
+
+def require_there(row: Backup) -> None:
+    """Raise a `DriverError` unless the repository has the backup, of that project and size."""
+    manifest = open_contents(row.container).read_manifest(_ref(row))
+    if (manifest.project_id, manifest.size_bytes) != (row.domain, row.size_gib << 30):
+        raise DriverError("The record is not that of the backup.", code=Reason.invalid)
+
+
+def free_space(name: str) -> CollectResult:
+    """Free what no backup in the repository needs, and list what may be freed next time. Any number
+    may do so at once, while backups go on."""
+    sessions = LeasedSessions(name)
+    sessions.forget_lapsed()
+    return collect(open_contents(name), sessions)
+
+
+def _ref(row: Backup) -> BackupRef:
+    return BackupRef(str(row.volume_id), str(row.pk))

@@ -1,0 +1,1 @@
+"""One file per kind of request, each read from top to bottom."""

@@ -1,0 +1,97 @@
+"""What happens when a backup is restored into a volume.
+
+    the backup: restoring --> available, however it ends
+    the volume: restoring-backup --(it has the content)--> available
+                                 --(it could not be read or written, or was cancelled half way)-->
+                                   error_restoring, and it can be restored once more
+                                 --(given up before it began)--> what it was
+
+A new volume is made by a `volume.create` of its own, which this waits for. Each byte of the volume
+is as it was in the backup then, and zeros beyond its end. What a killed worker has written is
+written again.
+"""
+
+from uuid import UUID
+
+from backups import contents
+from backups.models import Backup
+from backups.repositories import copying_queue
+from storage_project.operations.flow import advance_if_possible
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.models import Operation
+from storage_project.operations.pipeline import Pipeline
+from storage_project.operations.run import Run
+from storage_project.operations.states import Status
+from volumes.backends import open_backend
+from volumes.models import Volume
+from volumes.pools import placed
+
+pipeline = Pipeline("backup.restore", model=Backup)
+
+
+@pipeline.validate
+def validate(run: Run) -> None:
+    run.require_status("restoring")
+    making = Operation.objects.filter(pk__in=run.arguments.get("waits_for", []))
+    if making.filter(status=Status.CANCELLED).exists():
+        raise StepError(Code.CANCELLED, "So was the making of its volume.")
+    run.require(_volume_of(run).status, "restoring-backup")
+
+
+@pipeline.schedule
+def schedule(run: Run) -> None:
+    backup: Backup = run.load()
+    run.provision_queue = copying_queue(placed(_volume_of(run)), backup.container)
+
+
+@pipeline.provision
+def provision(run: Run) -> None:
+    backup: Backup = run.load()
+    volume = _volume_of(run)
+    pool = placed(volume)
+    is_blank = run.arguments["is_new"] and not run.notes.get("begun")
+    run.notes["begun"] = True
+    with run.checkpoint():  # a worker that is late must not write over what was written since
+        pass
+    writer = open_backend(pool.backend).open_writer(str(volume.pk), pool=pool.name)
+    with writer, contents.told_by(backup.container):
+        contents.bring_back(backup, writer, run, is_blank=is_blank)
+
+
+@pipeline.report
+def report(run: Run) -> None:
+    with run.commit():
+        advance_if_possible(run.reference, "restored", operation=run.operation)
+        if volume := _locked_volume(run):
+            advance_if_possible(volume, "backup_restored", operation=run.operation)
+
+
+@pipeline.undo
+def undo(run: Run) -> None:
+    """What the volume had is gone. That it may be stopped all the same is what this is for."""
+
+
+@pipeline.failed
+def fail(run: Run, error: StepError) -> None:
+    told = {"operation": run.operation, "note": error.sentence}
+    advance_if_possible(run.reference, "restored", **told)
+    # One that is still being made looks for this operation when it is, and finds that it has ended.
+    volume = _locked_volume(run)
+    if volume is None or volume.status != "restoring-backup":
+        return
+    if run.notes.get("begun"):
+        advance_if_possible(volume, "fail_restore_backup", **told)
+    else:
+        advance_if_possible(volume, "keep_unrestored", to=run.arguments["was"], **told)
+
+
+def _volume_of(run: Run) -> Volume:
+    volumes = Volume.objects.filter(pk=UUID(run.arguments["volume_id"]))
+    volume = volumes.select_related("pool__service").first()
+    if volume is None:
+        raise StepError(Code.CHANGED_MEANWHILE, "The volume has been deleted.")
+    return volume
+
+
+def _locked_volume(run: Run) -> Volume | None:
+    return Volume.objects.select_for_update().filter(pk=UUID(run.arguments["volume_id"])).first()

@@ -1,0 +1,68 @@
+"""The configured repositories of this machine, opened once per process, and where others are."""
+
+from functools import cache
+
+from django.conf import settings
+
+from backups.models import Backup
+from drivers.errors import ConfigurationError
+from drivers.repository.base import RepositoryDriver
+from storage_project.config import Repository, configuration
+from storage_project.operations.messages import Code, StepError
+from storage_project.operations.states import DATA_QUEUES
+from volumes.models import Pool, Service
+from volumes.pools import IS_UP, beat, queue_of
+
+BINARY = "cinder-backup"
+
+
+@cache
+def open_repository(name: str) -> RepositoryDriver:
+    """The driver of `[repositories.<name>]`. Raises `ConfigurationError` naming what is wrong."""
+    repository = _configured(name)
+    return repository.driver_class(repository.options, name=name, home=settings.STORAGE_HOME)
+
+
+def _configured(name: str) -> Repository:
+    try:
+        return configuration().repositories[name]
+    except KeyError:
+        raise ConfigurationError(f"repositories.{name}: not in {settings.STORAGE_CONFIG}") from None
+
+
+def report_repository(name: str) -> None:
+    """Say that this machine reaches the repository."""
+    beat(BINARY, f"{settings.STORAGE_HOST}@{name}", _configured(name).availability_zone)
+
+
+def repositories_beside(pool: Pool) -> dict[str, Service]:
+    """The repositories that the machine of a pool reaches, by name: first those that are up."""
+    services = Service.objects.filter(binary=BINARY, host__startswith=f"{_machine_of(pool)}@")
+    found = services.annotate(is_up=IS_UP).order_by("-is_up", "host")
+    return {service.host.partition("@")[2]: service for service in found}
+
+
+def copying_queue(pool: Pool, container: str) -> str:
+    """Where volumes of the pool are copied to and from a repository. `StepError` when the machine
+    of the pool does not reach it."""
+    if container not in repositories_beside(pool):
+        raise StepError(
+            Code.NO_REPOSITORY, f"The machine of {pool.host} has no repository {container}."
+        )
+    if pool.capabilities.get("in_process"):
+        # What its worker keeps in memory no other process can read.
+        return queue_of(pool.host)
+    return DATA_QUEUES + _machine_of(pool)
+
+
+def repository_queue(backup: Backup) -> str:
+    """Where something is done in the repository of a backup that takes no volume."""
+    services = Service.objects.filter(binary=BINARY, host__endswith=f"@{backup.container}")
+    service = services.annotate(is_up=IS_UP).order_by("-is_up", "host").first()
+    if service is None:
+        raise StepError(Code.NO_REPOSITORY, f"No machine has the repository {backup.container}.")
+    return DATA_QUEUES + service.host.partition("@")[0]
+
+
+def _machine_of(pool: Pool) -> str:
+    return pool.host.partition("@")[0]

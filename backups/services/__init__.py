@@ -1,0 +1,1 @@
+"""What can be asked for: each of these answers a request, in one transaction."""
