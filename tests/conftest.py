@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from backups.contents import open_contents
+from backups.repositories import open_repository, report_repository
 from storage_project.config import configuration
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
@@ -37,6 +39,8 @@ exports = ["memory"]
 [hypervisors.lab]
 driver = "memory"
 servers = ["one", "two"]
+[repositories.main]
+driver = "memory"
 """
 
 
@@ -81,6 +85,9 @@ def configure(db: None, settings: Any, tmp_path: Path) -> Iterator[Callable[[str
         for name in configuration().backends:
             open_backend(name).check()
             report_backend(name)
+        for name in configuration().repositories:
+            open_repository(name).check()
+            report_repository(name)
 
     yield write
     _forget_configuration()
@@ -91,6 +98,8 @@ def _forget_configuration() -> None:
     open_backend.cache_clear()
     open_export.cache_clear()
     open_hypervisor.cache_clear()
+    open_repository.cache_clear()
+    open_contents.cache_clear()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from backups.models import Backup
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
 from volumes.models import Attachment, Pool, Server, Service, Snapshot, Volume, VolumeType
@@ -91,6 +92,23 @@ class SnapshotFactory(DjangoModelFactory[Snapshot]):
     name = factory.Sequence("snapshot-{}".format)
     size_gib = factory.SelfAttribute("volume.size_gib")
     status = "available"
+
+
+class BackupFactory(DjangoModelFactory[Backup]):
+    """An available backup of a volume that is gone. No repository knows of it."""
+
+    class Meta:
+        model = Backup
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    volume_id = factory.LazyFunction(uuid4)
+    name = factory.Sequence("backup-{}".format)
+    size_gib = 1
+    status = "available"
+    container = "main"
+    domain = factory.SelfAttribute("project_id")
+    data_timestamp = factory.LazyFunction(timezone.now)
 
 
 class AttachmentFactory(DjangoModelFactory[Attachment]):

@@ -246,3 +246,8 @@ def file_backends(*names: str, **options: object) -> str:
 def simulated_hypervisor(name: str, *servers: str) -> str:
     """The configuration of a hypervisor with these servers, in the memory of a `compute` worker."""
     return f'\n[hypervisors.{name}]\ndriver = "memory"\nservers = {json.dumps(servers)}\n'
+
+
+def directory_repository(name: str) -> str:
+    """The configuration of a repository in a folder of the home."""
+    return f'\n[repositories.{name}]\ndriver = "directory"\npath = "repositories/{name}"\n'

@@ -43,6 +43,11 @@ def test_a_backend_with_what_khoi_and_its_driver_read(load):
     [
         ("nonsense", "storage.toml: "),
         ("[backend.fast]", "backend: unknown table; known are"),
+        (
+            '[repositories.main]\ndriver = "tape"',
+            "repositories.main.driver: there is no repository",
+        ),
+        ('[repositories.main]\ndriver = "directory"', "repositories.main.path: missing"),
         ("backends = 1", "backends: must be tables"),
         ("[backends]\nfast = 1", "backends.fast: must be a table"),
         ('[backends."a b"]\ndriver = "file"', "backends.a b: a name is letters, digits"),

@@ -15,6 +15,7 @@ from tests.accounts import Account, open_account
 from tests.endpoints import Call, list_calls
 from tests.factories import (
     AttachmentFactory,
+    BackupFactory,
     MessageFactory,
     OperationFactory,
     ServerFactory,
@@ -42,6 +43,7 @@ def size_of(server: Server) -> str:
 OWNED: dict[str, Callable[[Account], Any]] = {
     "volume_id": lambda owner: VolumeFactory(project_id=owner.project.pk).pk,
     "snapshot_id": lambda owner: SnapshotFactory(project_id=owner.project.pk).pk,
+    "backup_id": lambda owner: BackupFactory(project_id=owner.project.pk).pk,
     "attachment_id": lambda owner: AttachmentFactory(project_id=owner.project.pk).pk,
     "server_id": lambda owner: ServerFactory(project_id=owner.project.pk).pk,
     "flavor_id": lambda owner: size_of(ServerFactory(project_id=owner.project.pk)),

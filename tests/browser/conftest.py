@@ -41,6 +41,9 @@ preference = 1
 driver = "memory"
 capacity_gib = 200
 max_over_subscription_ratio = 1.0
+
+[repositories.main]
+driver = "memory"
 """
 
 

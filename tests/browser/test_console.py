@@ -3,6 +3,8 @@
 import pytest
 from selenium.webdriver.common.by import By
 
+from backups.models import Backup
+from backups.services.backups import create_backup
 from storage_project.identity.caller import Caller
 from storage_project.identity.models import Project, User
 from storage_project.identity.services import create_user
@@ -22,6 +24,7 @@ LISTS = {
     "/admin/volumes/volume/": "Volumes",
     "/admin/volumes/snapshot/": "Snapshots",
     "/admin/volumes/attachment/": "Attachments",
+    "/admin/backups/backup/": "Backups",
     "/admin/volumes/server/": "Servers",
     "/admin/volumes/volumetype/": "Volume types",
     "/admin/volumes/service/": "Services",
@@ -44,6 +47,8 @@ def volume(storage: object, project: Project, caller: Caller) -> Volume:
     Engine().run()
     create_snapshot(volume=Volume.objects.get(pk=made.pk), caller=caller, name="before")
     Engine().run()
+    create_backup(volume=Volume.objects.get(pk=made.pk), caller=caller, name="sunday")
+    Engine().run()
     create_attachment(volume=Volume.objects.get(pk=made.pk), caller=caller)
     ServerFactory(project_id=project.pk)
     return made
@@ -56,6 +61,7 @@ def pages_of(volume: Volume) -> list[str]:
         *LISTS,
         f"/admin/volumes/volume/{volume.pk}/change/",
         f"/admin/volumes/snapshot/{volume.snapshots.get().pk}/change/",
+        f"/admin/backups/backup/{Backup.objects.get().pk}/change/",
         f"/admin/volumes/attachment/{volume.attachments.get().pk}/change/",
         f"/admin/operations/operation/{operation.pk}/change/",
         f"/admin/volumes/volumetype/{volume.volume_type_id}/change/",
@@ -92,6 +98,7 @@ def test_the_start_page_is_khois_and_leads_everywhere(console: Window) -> None:
     # What people come for first, and nothing that means nothing here.
     assert [caption.text for caption in console.find_all("main caption")] == [
         "Volumes",
+        "Backups",
         "Operations",
         "Identity",
     ]

@@ -10,7 +10,14 @@ import yaml
 
 from tests.clients.account import Account
 from tests.postgres import create_database
-from tests.stack import HOST, Stack, file_backends, simulated_hypervisor, wait_until
+from tests.stack import (
+    HOST,
+    Stack,
+    directory_repository,
+    file_backends,
+    simulated_hypervisor,
+    wait_until,
+)
 
 BACKENDS = ("fast", "slow")
 SERVERS = ("alpha", "beta")
@@ -31,7 +38,8 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         home,
         database_url=create_database(url) if url else f"sqlite:///{home / 'khoi.sqlite3'}",
         configuration=file_backends(*BACKENDS, capacity_gib=100)
-        + simulated_hypervisor("lab", *SERVERS),
+        + simulated_hypervisor("lab", *SERVERS)
+        + directory_repository("main"),
     )
     with stack:
         stack.start_worker("control", queue="control")
@@ -43,6 +51,9 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         clouds = stack.prepare(stack.start_web())
         pools = Account("admin", clouds).connection.block_storage.backend_pools
         wait_until(lambda: len(list(pools())) == len(BACKENDS), "the pools of the backends")
+        services = Account("admin", clouds).connection.block_storage.services
+        repositories = {"binary": "cinder-backup"}
+        wait_until(lambda: bool(list(services(**repositories))), "the repository")
         servers = Account("demo", clouds).connection.compute.servers
         wait_until(lambda: len(list(servers())) == len(SERVERS), "the servers of the hypervisor")
         yield clouds

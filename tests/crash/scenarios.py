@@ -1,9 +1,16 @@
 """Requests of each kind, for the crash matrix. A new pipeline needs an entry in `SCENARIOS`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.db import transaction
+
+from backups.models import Backup
+from backups.removal import remove_backup_row
+from backups.services.backups import create_backup, delete_backup
+from backups.services.records import Record, export_record, import_record
+from backups.services.restores import create_volume_from_backup, restore_backup
 from storage_project.operations.models import Operation
 from tests.operations.world import HERE, World
 from volumes.models import Attachment, Volume
@@ -32,6 +39,46 @@ def ask_to_attach(world: World, volume: Volume) -> None:
     """Ask, and let the operation that connects the volume open the one that plugs it in."""
     attach_to_server(server=world.server(), volume=volume, caller=world.caller)
     world.engine.look()
+
+
+def back_up(world: World, volume: Volume, **values: Any) -> object:
+    return create_backup(volume=volume, caller=world.caller, **values)
+
+
+def written_volume(world: World) -> Volume:
+    """A volume with something on it that is worth a backup."""
+    return Volume.objects.get(pk=world.backup().volume_id)
+
+
+def volume_in_use(world: World) -> Volume:
+    """One that was backed up before and that a server uses, where the backend can copy that."""
+    volume = written_volume(world)
+    assert volume.pool is not None
+    if volume.pool.capabilities["snapshots_in_use"]:
+        return world.attached(volume).volume
+    return volume
+
+
+def ask_to_restore_anew(world: World, backup: Backup) -> None:
+    """Ask, and let the operation that makes the volume come to its end."""
+    create_volume_from_backup(backup=backup, caller=world.caller, size_gib=2)
+    with world.engine.deaf_to("backup.restore.validate"):
+        world.engine.look()
+    world.engine.pass_time()
+
+
+def ask_to_restore(world: World, backup: Backup) -> None:
+    volume = Volume.objects.get(pk=backup.volume_id)
+    restore_backup(backup=backup, volume=volume, caller=world.caller)
+
+
+def exported_record(world: World) -> Record:
+    """The record of a backup that the database has forgotten since."""
+    backup = world.backup()
+    record = export_record(backup=backup)
+    with transaction.atomic():
+        remove_backup_row(backup)
+    return record
 
 
 def ask_to_extend_in_use(world: World, attachment: Attachment) -> None:
@@ -131,5 +178,40 @@ SCENARIOS = {
         request=lambda world, attachment: detach_from_server(
             attachment=attachment, caller=world.caller
         ),
+    ),
+    "backup.create": Scenario(
+        kind="backup.create",
+        prepare=World.volume,
+        request=back_up,
+    ),
+    "backup.create of a volume in use, compared with another": Scenario(
+        kind="backup.create",
+        prepare=volume_in_use,
+        request=lambda world, volume: back_up(world, volume, force=True, incremental=True),
+    ),
+    "backup.create of a snapshot": Scenario(
+        kind="backup.create",
+        prepare=World.snapshot,
+        request=lambda world, snapshot: back_up(world, snapshot.volume, snapshot=snapshot),
+    ),
+    "backup.delete": Scenario(
+        kind="backup.delete",
+        prepare=World.backup,
+        request=lambda world, backup: delete_backup(backup=backup, caller=world.caller),
+    ),
+    "backup.restore": Scenario(
+        kind="backup.restore",
+        prepare=World.backup,
+        request=ask_to_restore,
+    ),
+    "backup.restore into a new volume": Scenario(
+        kind="backup.restore",
+        prepare=World.backup,
+        request=ask_to_restore_anew,
+    ),
+    "backup.import": Scenario(
+        kind="backup.import",
+        prepare=exported_record,
+        request=lambda world, record: import_record(caller=world.caller, **asdict(record)),
     ),
 }

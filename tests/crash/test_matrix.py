@@ -35,6 +35,9 @@ path = "two"
 [hypervisors.lab]
 driver = "memory"
 servers = ["one"]
+[repositories.main]
+driver = "directory"
+path = "backups"
 """
 
 FATAL = DriverError("It is broken.", code=Reason.failed)

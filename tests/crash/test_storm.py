@@ -7,6 +7,10 @@ from functools import partial
 
 import pytest
 
+from backups.models import Backup
+from backups.services import backups
+from backups.services.backups import create_backup, delete_backup, force_delete_backup
+from backups.services.restores import create_volume_from_backup, restore_backup
 from storage_project.api.faults import Fault
 from storage_project.operations.models import Operation
 from storage_project.operations.services import cancel_operation
@@ -44,6 +48,8 @@ capacity_gib = 8
 failure_rate = 0.2
 lost_reply_rate = 0.2
 seed = {seed}
+[repositories.main]
+driver = "memory"
 """
 
 
@@ -53,6 +59,13 @@ def test_leaves_everything_exact(world: World, configure: Callable[[str], None],
     assert world.caller.project_id
     configure(UNSTEADY.format(seed=seed))
     set_limits(project_id=world.caller.project_id, limits={"volumes": 8, "gigabytes": 14})
+    # Something to begin with, as far as the backends let it be made.
+    for _ in range(4):
+        world.request_volume()
+    world.engine.run()
+    for volume in Volume.objects.filter(status="available"):
+        create_backup(volume=volume, caller=world.caller)
+    world.engine.run()
     clients = [partial(be_a_client, world, random.Random(100 * seed + n)) for n in range(CLIENTS)]
     workers = [partial(world.engine.run, workers=1)] * WORKERS
     for outcome in at_once(*clients, *workers):
@@ -84,6 +97,8 @@ def be_a_client(world: World, dice: random.Random) -> None:
                 partial(world.request_volume, size_gib=volume.size_gib, source=volume),
                 partial(delete_volume, cascade=True, **about),
                 partial(force_delete_volume, cascade=True, **about),
+                partial(create_backup, **about),
+                partial(create_backup, force=True, incremental=dice.random() < 0.5, **about),
             ]
         if snapshot := Snapshot.objects.select_related("volume").order_by("?").first():
             about = {"snapshot": snapshot, "caller": world.caller}
@@ -99,6 +114,17 @@ def be_a_client(world: World, dice: random.Random) -> None:
                 partial(delete_snapshot, **about),
                 partial(force_delete_snapshot, **about),
                 partial(snapshots.reset_status, status="error", **about),
+                partial(create_backup, volume=snapshot.volume, **about),
             ]
+        if backup := Backup.objects.order_by("?").first():
+            about = {"backup": backup, "caller": world.caller}
+            requests += [
+                partial(delete_backup, **about),
+                partial(force_delete_backup, **about),
+                partial(backups.reset_status, status="error", **about),
+                partial(create_volume_from_backup, **about),
+            ]
+            if volume:
+                requests.append(partial(restore_backup, volume=volume, **about))
         with suppress(Fault):
             dice.choice(requests)()

@@ -12,8 +12,11 @@ import pytest
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from backups import presence as backups_presence
+from backups.engine import collect
+from backups.states import BACKUP
 from storage_project.api import faults, idempotency
-from storage_project.config import BackendTable, ExportTable, HypervisorTable
+from storage_project.config import BackendTable, ExportTable, HypervisorTable, RepositoryTable
 from storage_project.operations import dispatcher, lease, pipeline, run, runner
 from storage_project.operations.api.operations import OperationDetailRepresentation
 from storage_project.operations.flow import Flow
@@ -65,6 +68,11 @@ def test_every_key_of_a_hypervisor():
     assert defaults_in("key of a hypervisor") == expected
 
 
+def test_every_key_of_a_repository():
+    expected = {each.name: show_default(each) for each in fields(RepositoryTable)}
+    assert defaults_in("key of a repository") == expected
+
+
 def test_every_key_of_an_export():
     assert defaults_in("key of an export").keys() == {each.name for each in fields(ExportTable)}
 
@@ -110,6 +118,10 @@ TIMES = {
     "an operation waits for a worker": f"{run.PATIENCE_S} s",
     "a service says that it lives": f"every {presence.BEAT_EVERY_S:g} s",
     "a pool is reported": f"every {presence.REPORT_EVERY_S:g} s",
+    "what no backup needs is looked for": (
+        f"every {backups_presence.COLLECT_EVERY_S:g} s, and freed after "
+        f"{collect.GRACE // timedelta(hours=1)} hours"
+    ),
     "servers are looked at": f"every {presence.LOOK_AT_SERVERS_EVERY_S:g} s",
     "exports are compared with what is attached": f"every {export_keeper.LOOK_EVERY_S:g} s",
     "a guest is asked to release a disk": (
@@ -131,6 +143,7 @@ def test_how_long_things_take():
     [
         ("move", VOLUME),
         ("move of a snapshot", SNAPSHOT),
+        ("move of a backup", BACKUP),
         ("move of an attachment", ATTACHMENT),
     ],
 )

@@ -143,8 +143,9 @@ class Engine:
     @contextmanager
     def deaf_to(self, task: str) -> Iterator[None]:
         """Lose every message of one task."""
-        self._deaf_to.add(task)
+        before = self._deaf_to
+        self._deaf_to = before | {task}
         try:
             yield
         finally:
-            self._deaf_to.discard(task)
+            self._deaf_to = before

@@ -14,7 +14,7 @@ from storage_project.operations.flow import (
 )
 from storage_project.operations.models import Transition
 from storage_project.operations.pipeline import pipelines
-from tests.factories import AttachmentFactory, SnapshotFactory, VolumeFactory
+from tests.factories import AttachmentFactory, BackupFactory, SnapshotFactory, VolumeFactory
 from tests.operations.threads import at_once
 from volumes.models import Volume
 
@@ -23,6 +23,7 @@ FACTORIES = {
     "volume": VolumeFactory,
     "snapshot": SnapshotFactory,
     "attachment": AttachmentFactory,
+    "backup": BackupFactory,
 }
 FLOWS = {pipeline.model.flow.resource: pipeline.model.flow for pipeline in pipelines().values()}
 MOVES = [

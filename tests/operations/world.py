@@ -5,8 +5,11 @@ from typing import Any
 
 from django.conf import settings
 
+from backups.models import Backup
+from backups.services.backups import create_backup
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
+from volumes.backends import open_backend
 from volumes.hypervisors import open_hypervisor
 from volumes.models import Attachment, Server, Snapshot, Volume, VolumeType
 from volumes.services.attachments import create_attachment
@@ -16,6 +19,7 @@ from volumes.services.volumes import create_volume
 
 # A client on the machine that holds the volumes, where every export leads.
 HERE = {"host": settings.STORAGE_HOST}
+CONTENT = b"something that is worth a backup" * 4096
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,30 @@ class World:
         snapshot = create_snapshot(volume=self.volume(), caller=self.caller)
         self.engine.run()
         return Snapshot.objects.get(pk=snapshot.pk)
+
+    def write(self, volume: Volume, content: bytes, *, offset: int = 0) -> None:
+        """Have somebody who uses a volume write to it."""
+        assert volume.pool is not None
+        driver = open_backend(volume.pool.backend)
+        with driver.open_writer(str(volume.pk), pool=volume.pool.name) as writer:
+            writer.write(offset, content)
+            writer.flush()
+
+    def read(self, volume: Volume, length: int, *, offset: int = 0) -> bytes:
+        """What is on a volume."""
+        assert volume.pool is not None
+        driver = open_backend(volume.pool.backend)
+        with driver.open_reader(str(volume.pk), pool=volume.pool.name) as reader:
+            return reader.read(offset, length)
+
+    def backup(self, volume: Volume | None = None, **values: Any) -> Backup:
+        """A backup that is there, of a volume that something was written to."""
+        if volume is None:
+            volume = self.volume()
+            self.write(volume, CONTENT)
+        backup = create_backup(volume=volume, caller=self.caller, **values)
+        self.engine.run()
+        return Backup.objects.get(pk=backup.pk)
 
     def server(self, number: int = 0) -> Server:
         """A server of the simulated hypervisor `lab`, as that reports it."""

@@ -122,7 +122,7 @@ def test_runs_what_up_runs(settings):
         services.web(listens_on=0, address=Address("0.0.0.0", 8776)),
         services.control(),
         *map(services.volume, backends),
-        services.data(),
+        services.data([]),
         services.dispatch(),
         services.flower(
             address=Address("0.0.0.0", 5555), state=Path("/var/lib/khoi/flower"), sign_in=""

@@ -45,7 +45,8 @@ class Client:
                 answer = self._session.request(
                     method, self._url + path, json=body, headers=headers, timeout=REQUEST_TIMEOUT_S
                 )
-            except requests.ConnectionError:  # the web server was killed
+            # The web server was killed, before its answer or in the middle of it.
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
                 if time.monotonic() > deadline:
                     raise
             else:

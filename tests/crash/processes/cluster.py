@@ -58,7 +58,8 @@ class Cluster(Stack):
         super().__init__(home, database_url=url, configuration=configuration)
         self.environment |= environment
         self.backends = [name for name in BACKENDS if f"[backends.{name}]" in configuration]
-        self.workers = [*CONTROL, *map(worker_of, self.backends)]
+        self.copies = ["data"] if "[repositories." in configuration else []
+        self.workers = [*CONTROL, *map(worker_of, self.backends), *self.copies]
         # SQLite is one machine's own, and so has one dispatcher.
         several = url.startswith("postgres")
         self.dispatchers = ["dispatch-1", "dispatch-2"] if several else ["dispatch-1"]
@@ -83,16 +84,19 @@ class Cluster(Stack):
             for name, cloud in yaml.safe_load(clouds.read_text())["clouds"].items()
         }
         self.admin, self.demo = self.client("admin"), self.client("demo")
-        self.set_quota(volumes=-1, gigabytes=-1)
+        self.set_quota(volumes=-1, gigabytes=-1, backups=-1, backup_gigabytes=-1)
         for name in self.workers:
             self.wait_for_worker(name)
         wait_until(lambda: len(self._pools()) == len(self.backends), "the pools")
+        wait_until(lambda: len(self._repositories()) == len(self.copies), "the repository")
 
     def _start_workers(self) -> None:
         for name in CONTROL:
             self.start_worker(name, queue="control")
         for name in self.backends:
             self.start_backend(name)
+        for name in self.copies:
+            self.start_worker(name, queue=f"data.{HOST}")
 
     def start_backend(self, name: str) -> None:
         """Start the worker of a backend."""
@@ -101,6 +105,10 @@ class Cluster(Stack):
     def _pools(self) -> list[Any]:
         found: list[Any] = self.admin.get("/v3/scheduler-stats/get_pools")["pools"]
         return found
+
+    def _repositories(self) -> list[Any]:
+        services: list[Any] = self.admin.get("/v3/os-services?binary=cinder-backup")["services"]
+        return services
 
     def client(self, user: str) -> Client:
         """Signed in: `demo` is a member of the project `demo`, and `admin` may do anything."""

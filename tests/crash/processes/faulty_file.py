@@ -21,3 +21,5 @@ class FaultyFileDriver(FileDriver):
     create_volume = faulty(FileDriver.create_volume)
     delete_volume = faulty(FileDriver.delete_volume)
     extend_volume = faulty(FileDriver.extend_volume)
+    open_reader = faulty(FileDriver.open_reader)
+    open_writer = faulty(FileDriver.open_writer)

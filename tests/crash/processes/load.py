@@ -15,6 +15,7 @@ from tests.crash.processes.client import Client
 USERS = 4
 LONGEST_PAUSE_S = 0.4
 FEW_VOLUMES = 4
+FEW_BACKUPS = 3
 # The state of a volume does not permit it, or it is gone: what a user gets who is not in luck.
 REFUSED = {400, 404, 409}
 
@@ -26,7 +27,10 @@ class Load:
     answers that nobody should ever get.
     """
 
-    def __init__(self, client: Callable[[str], Client], *, seed: int) -> None:
+    def __init__(
+        self, client: Callable[[str], Client], *, seed: int, backs_up: bool = False
+    ) -> None:
+        self.backs_up = backs_up
         self._stopping = Event()
         self.accepted: Counter[tuple[str, str]] = Counter()
         self.surprises: list[str] = []
@@ -56,12 +60,15 @@ class User:
         self._admin = admin
         self._random = random
         self._volumes: list[str] = []
+        self._backups: list[str] = []
 
     def live(self, stopping: Event) -> None:
         random = self._random
         while not stopping.wait(random.uniform(0, LONGEST_PAUSE_S)):
             if len(self._volumes) < FEW_VOLUMES or random.random() < 0.4:
                 self._create()
+            elif self._load.backs_up and random.random() < 0.5:
+                self._keep_safe(random.choice(self._volumes))
             else:
                 acts = [self._extend, self._delete, self._force_delete, self._cancel]
                 [act] = random.choices(acts, [3, 2, 1, 2])
@@ -73,6 +80,36 @@ class User:
             volume_id: str = answer.json()["volume"]["id"]
             self._load.accepted["volume.create", volume_id] += 1
             self._volumes.append(volume_id)
+
+    def _keep_safe(self, volume_id: str) -> None:
+        """Back a volume up; or restore a backup, or delete one."""
+        send, random = self._member.send, self._random
+        if len(self._backups) < FEW_BACKUPS:
+            wanted = {"volume_id": volume_id, "incremental": random.random() < 0.3}
+            answer = send("POST", "/v3/backups", {"backup": wanted})
+            if self._accepted("back up", answer):
+                made: str = answer.json()["backup"]["id"]
+                self._load.accepted["backup.create", made] += 1
+                self._backups.append(made)
+            return
+        backup_id = random.choice(self._backups)
+        address = f"/v3/backups/{backup_id}"
+        match random.randrange(3):
+            case 0:
+                if self._accepted("delete a backup", send("DELETE", address)):
+                    self._load.accepted["backup.delete", backup_id] += 1
+                    self._backups.remove(backup_id)
+            case 1:
+                wanted = {"restore": {"volume_id": volume_id}}
+                if self._accepted("restore", send("POST", f"{address}/restore", wanted)):
+                    self._load.accepted["backup.restore", backup_id] += 1
+            case _:
+                answer = send("POST", f"{address}/restore", {"restore": {"name": "back"}})
+                if self._accepted("restore", answer):
+                    restored: str = answer.json()["restore"]["volume_id"]
+                    self._load.accepted["volume.create", restored] += 1
+                    self._load.accepted["backup.restore", backup_id] += 1
+                    self._volumes.append(restored)
 
     def _extend(self, volume_id: str) -> None:
         new_size = {"new_size": self._random.randint(2, 9)}

@@ -144,7 +144,7 @@ class TestCreate:
             ({"size": 1, "snapshot_id": "here"}, "volume.snapshot_id"),
             ({"size": 1, "source_volid": 7}, "volume.source_volid"),
             ({"size": 1, "imageRef": str(uuid4())}, "volume.imageRef"),
-            ({"size": 1, "backup_id": str(uuid4())}, "volume.backup_id"),
+            ({"size": 1, "backup_id": "here"}, "volume.backup_id"),
             ({"size": 1, "group_id": str(uuid4())}, "volume.group_id"),
             ({"size": 1, "multiattach": True}, "volume.multiattach"),
         ],
