@@ -60,6 +60,7 @@ def test_services(admin: Account) -> None:
     openstack = admin.openstack
     services = {(row["Binary"], row["Host"]): row for row in openstack.json("volume service list")}
     assert services.keys() == {
+        ("cinder-backup", "box@main"),
         ("cinder-scheduler", "box"),
         ("cinder-volume", "box@fast"),
         ("cinder-volume", "box@slow"),
