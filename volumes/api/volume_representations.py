@@ -72,7 +72,9 @@ class VolumeRepresentation(OperatedRepresentation, VolumeNameRepresentation):
         """Those that are in use. Most volumes have none, and are asked nothing."""
         if volume.attach_status != "attached":
             return []
-        attached = (each for each in volume.attachments.all() if each.status == "attached")
+        attached = getattr(volume, "attached", None)  # which lists have read for all their rows
+        if attached is None:
+            attached = volume.attachments.filter(status="attached")
         return VolumeAttachmentRepresentation.render_many(attached, self.request)
 
     # What clients read from every volume, and what is the same for all of ours.
