@@ -31,7 +31,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 
@@ -135,6 +135,8 @@ class Configuration:
     repositories: Mapping[str, Repository] = field(default_factory=dict)
 
 
+Entry = TypeVar("Entry", Backend, ExportProtocol, Hypervisor, Repository)
+
 KINDS = ("backends", "exports", "hypervisors", "repositories")
 
 
@@ -179,68 +181,43 @@ def _tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mappi
 
 
 def _backend(name: str, table: Mapping[str, Any]) -> Backend:
-    where = f"backends.{name}"
-    own, options = _split(table, BackendTable)
-    checked = read_options(BackendTable, own, where=where)
-    driver_class: type[VolumeDriver] = _driver("volume", checked.driver, where)
-    if "exports" not in own:
-        checked = replace(checked, exports=list(driver_class.default_exports))
-    return Backend(
-        name=name,
-        driver_class=driver_class,
-        options=read_options(driver_class.Options, options, where=where),
-        **asdict(checked),
-    )
+    backend = _read(Backend, BackendTable, "volume", f"backends.{name}", table)
+    if "exports" in table:
+        return backend
+    return replace(backend, exports=list(backend.driver_class.default_exports))
 
 
 def _export(name: str, table: Mapping[str, Any]) -> ExportProtocol:
-    where = f"exports.{name}"
-    own, options = _split({"driver": name, **table}, ExportTable)
-    checked = read_options(ExportTable, own, where=where)
-    driver_class: type[ExportDriver] = _driver("export", checked.driver, where)
-    if "host" in {each.name for each in fields(driver_class.Options)}:
-        # A path of this machine says nothing to another, unless the operator knows better.
-        options = {"host": settings.STORAGE_HOST, **options}
-    return ExportProtocol(
-        name=name,
-        driver_class=driver_class,
-        options=read_options(driver_class.Options, options, where=where),
-        **asdict(checked),
-    )
+    table = {"driver": name, **table}
+    export = _read(ExportProtocol, ExportTable, "export", f"exports.{name}", table)
+    if "host" in table or "host" not in {each.name for each in fields(export.options)}:
+        return export
+    # A path of this machine says nothing to another, unless the operator knows better.
+    return replace(export, options=replace(export.options, host=settings.STORAGE_HOST))
 
 
 def _hypervisor(name: str, table: Mapping[str, Any]) -> Hypervisor:
-    where = f"hypervisors.{name}"
-    own, options = _split(table, HypervisorTable)
-    checked = read_options(HypervisorTable, own, where=where)
-    driver_class: type[HypervisorDriver] = _driver("hypervisor", checked.driver, where)
-    return Hypervisor(
-        name=name,
-        driver_class=driver_class,
-        options=read_options(driver_class.Options, options, where=where),
-        **asdict(checked),
-    )
+    return _read(Hypervisor, HypervisorTable, "hypervisor", f"hypervisors.{name}", table)
 
 
 def _repository(name: str, table: Mapping[str, Any]) -> Repository:
-    where = f"repositories.{name}"
-    own, options = _split(table, RepositoryTable)
-    checked = read_options(RepositoryTable, own, where=where)
-    driver_class: type[RepositoryDriver] = _driver("repository", checked.driver, where)
-    return Repository(
-        name=name,
-        driver_class=driver_class,
-        options=read_options(driver_class.Options, options, where=where),
-        **asdict(checked),
-    )
+    return _read(Repository, RepositoryTable, "repository", f"repositories.{name}", table)
 
 
-def _split(table: Mapping[str, Any], own: type[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What Khoi reads of a table, and what its driver does."""
+def _read(
+    entry: type[Entry], own: type[Any], kind: str, where: str, table: Mapping[str, Any]
+) -> Entry:
+    """An entry made of what Khoi itself reads of a table, `own`, and what its driver reads."""
     own_keys = {each.name for each in fields(own)}
-    return (
-        {key: value for key, value in table.items() if key in own_keys},
-        {key: value for key, value in table.items() if key not in own_keys},
+    ours = {key: value for key, value in table.items() if key in own_keys}
+    others = {key: value for key, value in table.items() if key not in own_keys}
+    checked = read_options(own, ours, where=where)
+    driver_class = _driver(kind, checked.driver, where)
+    return entry(
+        name=where.partition(".")[2],
+        driver_class=driver_class,
+        options=read_options(driver_class.Options, others, where=where),
+        **asdict(checked),
     )
 
 
