@@ -40,9 +40,7 @@ def validate(run: Run) -> None:
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    server = server_of(run.load())
-    run.notes["hypervisor"] = server.hypervisor
-    run.provision_queue = compute_queue(server.host)
+    go_to_server(run)
 
 
 @pipeline.provision
@@ -93,10 +91,10 @@ def fail(run: Run, error: StepError) -> None:
             advance(attachment, "fail_delete", operation=run.operation, note=error.sentence)
 
 
-def server_of(attachment: Attachment) -> Server:
-    """The server that an attachment is for, as its hypervisor last reported it."""
-    assert attachment.server_id is not None, "only a server's attachment is plugged in"
-    server = Server.objects.filter(pk=attachment.server_id).first()
+def go_to_server(run: Run) -> None:
+    """Have provision run where the server of the attachment is, by its hypervisor's last report."""
+    server = Server.objects.filter(pk=run.resource.server_id).first()
     if server is None:
         raise StepError(Code.CHANGED_MEANWHILE, "The server does not exist any more.")
-    return server
+    run.notes["hypervisor"] = server.hypervisor
+    run.provision_queue = compute_queue(server.host)

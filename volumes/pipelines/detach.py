@@ -19,9 +19,9 @@ from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
 from storage_project.operations.states import UNTOUCHED
 from volumes.attachment_state import changing_attachments
-from volumes.hypervisors import compute_queue, open_hypervisor
+from volumes.hypervisors import open_hypervisor
 from volumes.models import Attachment
-from volumes.pipelines.attach import server_of
+from volumes.pipelines.attach import go_to_server
 from volumes.pipelines.disconnect import go_on_to_disconnect, is_being_disconnected
 
 pipeline = Pipeline("server.detach", model=Attachment)
@@ -38,9 +38,7 @@ def validate(run: Run) -> None:
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    server = server_of(run.load())
-    run.notes["hypervisor"] = server.hypervisor
-    run.provision_queue = compute_queue(server.host)
+    go_to_server(run)
 
 
 @pipeline.provision

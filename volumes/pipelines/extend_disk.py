@@ -12,9 +12,9 @@ from drivers.units import GIB
 from storage_project.operations.messages import StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
-from volumes.hypervisors import compute_queue, open_hypervisor
+from volumes.hypervisors import open_hypervisor
 from volumes.models import Attachment
-from volumes.pipelines.attach import server_of
+from volumes.pipelines.attach import go_to_server
 
 pipeline = Pipeline("server.extend", model=Attachment)
 
@@ -26,9 +26,7 @@ def validate(run: Run) -> None:
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    server = server_of(run.load())
-    run.notes["hypervisor"] = server.hypervisor
-    run.provision_queue = compute_queue(server.host)
+    go_to_server(run)
 
 
 @pipeline.provision
