@@ -5,8 +5,10 @@ from functools import cache
 from django.conf import settings
 
 from backups.models import Backup
+from backups.opened_once import OpenedOnce
 from drivers.errors import ConfigurationError
 from drivers.repository.base import RepositoryDriver
+from drivers.repository.throttled import Throttle, ThrottledRepository
 from storage_project.config import Repository, configuration
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.states import DATA_QUEUES
@@ -16,23 +18,40 @@ from volumes.pools import IS_UP, beat, queue_of
 BINARY = "cinder-backup"
 
 
-@cache
+@OpenedOnce
 def open_repository(name: str) -> RepositoryDriver:
     """The driver of `[repositories.<name>]`. Raises `ConfigurationError` naming what is wrong."""
-    repository = _configured(name)
-    return repository.driver_class(repository.options, name=name, home=settings.STORAGE_HOME)
+    repository = configured(name)
+    driver = repository.driver_class(repository.options, name=name, home=settings.STORAGE_HOME)
+    bounds = [_own_bounds(repository), bounds_of_this_machine()]
+    throttles = [throttle for throttle in bounds if throttle is not None]
+    return ThrottledRepository(driver, *throttles) if throttles else driver
 
 
-def _configured(name: str) -> Repository:
+def _own_bounds(repository: Repository) -> Throttle | None:
+    bytes_per_s, calls = repository.max_bytes_per_s, repository.max_calls
+    return Throttle(bytes_per_s=bytes_per_s, calls=calls) if bytes_per_s or calls else None
+
+
+@cache
+def bounds_of_this_machine() -> Throttle | None:
+    """What all repositories share: one process makes all copies of a machine."""
+    bytes_per_s = configuration().copies.bytes_per_s
+    return Throttle(bytes_per_s=bytes_per_s) if bytes_per_s else None
+
+
+def configured(name: str) -> Repository:
+    """The table of a repository. Raises `ConfigurationError` where there is none."""
     try:
         return configuration().repositories[name]
     except KeyError:
         raise ConfigurationError(f"repositories.{name}: not in {settings.STORAGE_CONFIG}") from None
 
 
-def report_repository(name: str) -> None:
-    """Say that this machine reaches the repository."""
-    beat(BINARY, f"{settings.STORAGE_HOST}@{name}", _configured(name).availability_zone)
+def report_repository(name: str, *, down_reason: str = "") -> None:
+    """Say that this machine reaches the repository, or why it cannot."""
+    host = f"{settings.STORAGE_HOST}@{name}"
+    beat(BINARY, host, configured(name).availability_zone, down_reason=down_reason)
 
 
 def repositories_beside(pool: Pool) -> dict[str, Service]:

@@ -24,6 +24,13 @@ workers = 2                         # servers that are worked on at once
 driver = "directory"
 path = "backups"                    # the driver's
 availability_zone = "nova"
+max_bytes_per_s = 0                 # moved to and from it by this machine; 0 is no bound
+max_calls = 0                       # under way at once, from this machine
+key_file = "main.key"               # encrypts it; or passphrase_file. Without either it is not
+
+[copies]
+workers = 2                         # backups, restores and other copies at once
+bytes_per_s = 0                     # moved to and from all repositories together
 """
 
 import tomllib
@@ -114,6 +121,14 @@ class RepositoryTable:
 
     driver: Annotated[str, Option("the name of a shipped driver, or the dotted path of a class")]
     availability_zone: Annotated[str, Option("where it stands")] = DEFAULT_AVAILABILITY_ZONE
+    max_bytes_per_s: Annotated[
+        int, Option("how much this machine moves to and from it; 0 is no bound", at_least=0)
+    ] = 0
+    max_calls: Annotated[
+        int, Option("how many calls of this machine are under way at once", at_least=0)
+    ] = 0
+    key_file: Annotated[Path | None, Option("a file of random bytes that opens it")] = None
+    passphrase_file: Annotated[Path | None, Option("a file with the words that open it")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +140,16 @@ class Repository(RepositoryTable):
     options: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """The table `[copies]`: what long copies may take of this machine."""
+
+    workers: Annotated[int, Option("how many copies are made at once", at_least=1)] = 2
+    bytes_per_s: Annotated[
+        int, Option("how much is moved to and from all repositories; 0 is no bound", at_least=0)
+    ] = 0
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Everything in the file. An absent file is an empty configuration: an API without storage."""
@@ -133,6 +158,7 @@ class Configuration:
     exports: Mapping[str, ExportProtocol] = field(default_factory=dict)
     hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
     repositories: Mapping[str, Repository] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
 
 
 Entry = TypeVar("Entry", Backend, ExportProtocol, Hypervisor, Repository)
@@ -148,8 +174,8 @@ def load_configuration(path: Path) -> Configuration:
         return Configuration()
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path.name}: {error}") from error
-    for key in document.keys() - set(KINDS):
-        known = ", ".join(f"[{kind}.<name>]" for kind in KINDS)
+    for key in document.keys() - {*KINDS, "copies"}:
+        known = ", ".join(["[copies]", *(f"[{kind}.<name>]" for kind in KINDS)])
         raise ConfigurationError(f"{key}: unknown table; known are {known}")
     backends = {name: _backend(name, table) for name, table in _tables(document, "backends")}
     own = {name: _export(name, table) for name, table in _tables(document, "exports")}
@@ -163,6 +189,7 @@ def load_configuration(path: Path) -> Configuration:
         repositories={
             name: _repository(name, table) for name, table in _tables(document, "repositories")
         },
+        copies=_copies(document.get("copies", {})),
     )
 
 
@@ -178,6 +205,12 @@ def _tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mappi
         if not name.replace("-", "").replace("_", "").isalnum():
             raise ConfigurationError(f"{where}: a name is letters, digits, - and _")
         yield name, table
+
+
+def _copies(table: object) -> Copies:
+    if not isinstance(table, dict):
+        raise ConfigurationError("copies: must be a table, [copies]")
+    return read_options(Copies, table, where="copies")
 
 
 def _backend(name: str, table: Mapping[str, Any]) -> Backend:
@@ -201,7 +234,11 @@ def _hypervisor(name: str, table: Mapping[str, Any]) -> Hypervisor:
 
 
 def _repository(name: str, table: Mapping[str, Any]) -> Repository:
-    return _read(Repository, RepositoryTable, "repository", f"repositories.{name}", table)
+    where = f"repositories.{name}"
+    repository = _read(Repository, RepositoryTable, "repository", where, table)
+    if repository.key_file and repository.passphrase_file:
+        raise ConfigurationError(f"{where}.passphrase_file: give it or key_file, not both")
+    return repository
 
 
 def _read(
@@ -242,6 +279,7 @@ def configuration() -> Configuration:
             exports={**more.exports, **whole.exports},
             hypervisors={**whole.hypervisors, **more.hypervisors},
             repositories={**whole.repositories, **more.repositories},
+            copies=whole.copies,
         )
     return whole
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from backups.contents import open_contents
-from backups.repositories import open_repository, report_repository
+from backups.repositories import bounds_of_this_machine, open_repository, report_repository
 from storage_project.config import configuration
 from storage_project.identity.caller import Caller
 from tests.operations.engine import Engine
@@ -100,6 +100,7 @@ def _forget_configuration() -> None:
     open_hypervisor.cache_clear()
     open_repository.cache_clear()
     open_contents.cache_clear()
+    bounds_of_this_machine.cache_clear()
 
 
 @pytest.fixture

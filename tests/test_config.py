@@ -48,6 +48,17 @@ def test_a_backend_with_what_khoi_and_its_driver_read(load):
             "repositories.main.driver: there is no repository",
         ),
         ('[repositories.main]\ndriver = "directory"', "repositories.main.path: missing"),
+        (
+            '[repositories.main]\ndriver = "memory"\nkey_file = "a"\npassphrase_file = "b"',
+            "repositories.main.passphrase_file: give it or key_file, not both",
+        ),
+        (
+            '[repositories.main]\ndriver = "memory"\nmax_calls = -1',
+            "repositories.main.max_calls: must be at least 0",
+        ),
+        ("copies = 1", "copies: must be a table"),
+        ("[copies]\nworker = 1", "copies.worker: unknown key; did you mean workers?"),
+        ("[copies]\nworkers = 0", "copies.workers: must be at least 1"),
         ("backends = 1", "backends: must be tables"),
         ("[backends]\nfast = 1", "backends.fast: must be a table"),
         ('[backends."a b"]\ndriver = "file"', "backends.a b: a name is letters, digits"),
@@ -143,3 +154,10 @@ def test_a_hypervisor(load):
     assert hypervisor.driver_class is MemoryHypervisor
     assert (hypervisor.name, hypervisor.project, hypervisor.workers) == ("lab", "demo", 4)
     assert hypervisor.options.servers == ["one"]
+
+
+def test_what_copies_may_take(load):
+    copies = load("").copies
+    assert (copies.workers, copies.bytes_per_s) == (2, 0)
+    copies = load("[copies]\nworkers = 5\nbytes_per_s = 100_000_000").copies
+    assert (copies.workers, copies.bytes_per_s) == (5, 100_000_000)

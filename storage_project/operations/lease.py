@@ -3,13 +3,20 @@
 A process names itself `<node>/<machine>/<pid>/<start time>`, which no other process ever does, so
 a worker that starts can tell which leases belong to dead processes of its node, and free them. It
 judges only its own machine (or container), the one whose processes it sees.
+
+A thread cannot be killed. So work that shows no progress for long is taken for hung: its lease is
+no longer extended, and whoever claims the operation next goes on with it. A process in which
+nothing but hung work is left ends itself, to be started again.
 """
 
 import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -27,6 +34,8 @@ from storage_project.operations.states import PLACED, Status
 
 LEASE_S = 30
 BEAT_S = 10
+# Longer than any disk takes to sync, and any store to answer or be given up.
+HUNG_AFTER_S = 900
 
 log = structlog.get_logger(__name__)
 
@@ -96,11 +105,28 @@ def release_dead_leases(node: str) -> int:
     return freed
 
 
+@dataclass
+class Held:
+    """A lease of this process, and when its work last showed progress."""
+
+    run: Run
+    seen: object = None
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it has shown none for so long that it is given up."""
+        operation, now = self.run.operation, time.monotonic()
+        if self.seen != (shown := (operation.progress_bytes, operation.phase)):
+            self.seen, self.since = shown, now
+        return now - self.since > HUNG_AFTER_S
+
+
 class Heartbeat:
     """A thread, while this process holds leases, that extends them and writes their progress."""
 
     def __init__(self) -> None:
-        self._held: dict[int, Run] = {}
+        self._held: dict[int, Held] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -109,7 +135,7 @@ class Heartbeat:
     def hold(self, run: Run) -> Iterator[None]:
         """Keep the lease of `run` alive while the block runs."""
         with self._lock:
-            self._held[id(run)] = run
+            self._held[id(run)] = Held(run)
             self._start_thread()
         try:
             yield
@@ -128,19 +154,31 @@ class Heartbeat:
         pause = threading.Event()
         while not pause.wait(BEAT_S):
             with self._lock:
-                runs = list(self._held.values())
-                if not runs:
+                held = list(self._held.values())
+                if not held:
                     self._thread = None
                     break
             close_old_connections()
-            for run in runs:
-                try:
-                    self.extend(run)
-                except (DatabaseError, InterfaceError) as error:
-                    # The database is away. The lease may run out; then the fence decides.
-                    log.warning("heartbeat failed", operation=str(run.operation), error=str(error))
+            hung = [each for each in held if self._beat_for(each)]
+            if len(hung) == len(held):
+                end_this_process()
         # An idle process keeps no second connection to the database.
         connection.close()
+
+    def _beat_for(self, held: Held) -> bool:
+        """Extend one lease, unless the work is hung; tell whether it is."""
+        run = held.run
+        if held.is_hung:
+            if not run.lease_lost:
+                log.error("hung: its lease is given up", operation=str(run.operation))
+            run.lease_lost = True  # should it go on after all, it stops
+            return True
+        try:
+            self.extend(run)
+        except (DatabaseError, InterfaceError) as error:
+            # The database is away. The lease may run out; then the fence decides.
+            log.warning("heartbeat failed", operation=str(run.operation), error=str(error))
+        return False
 
     @staticmethod
     def extend(run: Run) -> None:
@@ -157,6 +195,12 @@ class Heartbeat:
         )
         run.lease_lost = not rows
         run.cancel_requested = any(row.cancel_requested for row in rows)
+
+
+def end_this_process() -> None:
+    """Die at once, as killed: threads that hang would be waited for. Who started it does again."""
+    log.critical("all that this process works on hangs: it ends, to be started again")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 heartbeat = Heartbeat()

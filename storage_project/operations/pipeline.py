@@ -43,7 +43,8 @@ class Pipeline:
     """One kind of operation on rows of `model`.
 
     One with an `undo` may be cancelled at any time, one without until its provision has begun.
-    `time_limit_s`: how long one step may run before its worker is killed and it is tried again.
+    `time_limit_s`: how long one step may run before its worker's process is killed and it is tried
+    again; where threads do the work, only hung work is given up (see `lease`).
     `max_attempts`: how often a step is tried, counting the tries that died with their worker.
     """
 

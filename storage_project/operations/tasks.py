@@ -15,13 +15,10 @@ from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.runner import Outcome, run_step
 from storage_project.operations.states import (
     CONTROL_QUEUE,
-    DATA_QUEUES,
     PLACED,
     STEPS,
     Step,
 )
-
-LONGEST_COPY_S = 7 * 24 * 3600
 
 
 class OperationFailed(Exception):  # noqa: N818 - Flower shows the name
@@ -38,7 +35,7 @@ def _register(pipeline: Pipeline, step: Step) -> Task:
             self.request.chain = None  # what comes next is rung anew, when its time has come
         elif step is Step.SCHEDULE:
             # Only now is it known where provision runs. The next link is the last of the list.
-            self.request.chain[-1]["options"].update(_way_to(queue))
+            self.request.chain[-1]["options"]["queue"] = queue
         return outcome
 
     deliver.__doc__ = f"{step} of {pipeline.kind}"
@@ -67,14 +64,7 @@ def chain_of(operation: Operation) -> Signature:
         *(
             TASKS[f"{operation.kind}.{step}"]
             .si(str(operation.pk))
-            .set(**_way_to(operation.provision_queue if step in PLACED else CONTROL_QUEUE))
+            .set(queue=operation.provision_queue if step in PLACED else CONTROL_QUEUE)
             for step in steps
         )
     )
-
-
-def _way_to(queue: str) -> dict[str, Any]:
-    """The options of a message to `queue`; on those for long copies a step may take its time."""
-    if queue.startswith(DATA_QUEUES):
-        return {"queue": queue, "time_limit": LONGEST_COPY_S}
-    return {"queue": queue}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from storage_project.config import Backend, Hypervisor, Repository
+from storage_project.config import Backend, Copies, Hypervisor
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.readiness import wait_for_page, wait_for_worker
 from storage_project.supervisor.service import Service, StopOrder
@@ -17,7 +17,6 @@ from storage_project.supervisor.service import Service, StopOrder
 CELERY = ["celery", "--app=storage_project.celery:app"]
 # More than there are cores on a small machine: much of a step is waiting for the database.
 CONTROL_PROCESSES = 4
-DATA_PROCESSES = 2
 # What Flower keeps of the past; a task is about 2 KiB there.
 FLOWER_TASKS = 5_000
 FLOWER_SAVES_EVERY_MS = 300_000
@@ -58,11 +57,10 @@ def volume(backend: Backend) -> Service:
     return _worker(f"volume-{backend.name}", queue, backend.workers, threads=in_process)
 
 
-def data(repositories: Collection[Repository]) -> Service:
-    """Runs long copies, so that short work never waits behind them."""
-    in_process = any(repository.driver_class.in_process for repository in repositories)
-    queue = f"data.{settings.STORAGE_HOST}"
-    return _worker("data", queue, DATA_PROCESSES, threads=in_process)
+def data(copies: Copies) -> Service:
+    """Runs long copies, so that short work never waits behind them; all in one process, so that
+    they share its bounds, and what it remembers of repositories."""
+    return _worker("data", f"data.{settings.STORAGE_HOST}", copies.workers, threads=True)
 
 
 def compute(hypervisors: Collection[Hypervisor]) -> Service:

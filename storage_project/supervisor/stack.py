@@ -118,7 +118,7 @@ def _services(stack: Stack, listener: socket.socket) -> list[Service]:
         services.web(listens_on=listener.fileno(), address=stack.api),
         services.control(),
         *map(services.volume, configured.backends.values()),
-        services.data(configured.repositories.values()),
+        services.data(configured.copies),
         *([services.compute(hypervisors)] if hypervisors else []),
         *([services.exports()] if has_daemons else []),
         services.dispatch(),

@@ -45,7 +45,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         stack.start_worker("control", queue="control")
         queues = ",".join(f"volume.{HOST}@{name}" for name in BACKENDS)
         stack.start_worker("volume", queue=queues)
-        stack.start_worker("data", queue=f"data.{HOST}")
+        stack.start_worker("data", queue=f"data.{HOST}", threads=True)
         stack.start_worker("compute", queue=f"compute.{HOST}", threads=True)
         stack.start_dispatcher()
         clouds = stack.prepare(stack.start_web())

@@ -16,7 +16,13 @@ from backups import presence as backups_presence
 from backups.engine import collect
 from backups.states import BACKUP
 from storage_project.api import faults, idempotency
-from storage_project.config import BackendTable, ExportTable, HypervisorTable, RepositoryTable
+from storage_project.config import (
+    BackendTable,
+    Copies,
+    ExportTable,
+    HypervisorTable,
+    RepositoryTable,
+)
 from storage_project.operations import dispatcher, lease, pipeline, run, runner
 from storage_project.operations.api.operations import OperationDetailRepresentation
 from storage_project.operations.flow import Flow
@@ -73,6 +79,12 @@ def test_every_key_of_a_repository():
     assert defaults_in("key of a repository") == expected
 
 
+def test_every_key_of_copies():
+    assert defaults_in("key of copies") == {
+        each.name: show_default(each) for each in fields(Copies)
+    }
+
+
 def test_every_key_of_an_export():
     assert defaults_in("key of an export").keys() == {each.name for each in fields(ExportTable)}
 
@@ -87,6 +99,8 @@ def show_default(key: "Field[Any]") -> str:
         return "its driver's own"
     if key.default is MISSING:
         return "needed"
+    if key.default is None:
+        return "none"
     return f'`"{key.default}"`' if isinstance(key.default, str) else f"`{key.default}`"
 
 
@@ -109,6 +123,7 @@ def test_every_process():
 TIMES = {
     "lease": f"{lease.LEASE_S} s",
     "heartbeat of a lease": f"{lease.BEAT_S} s",
+    "work that shows no progress counts as hung": f"after {lease.HUNG_AFTER_S} s",
     "a message is sent again": (
         f"after {dispatcher.FIRST_PAUSE_S} s, doubling up to {dispatcher.LONGEST_PAUSE_S} s"
     ),

@@ -193,6 +193,29 @@ def test_a_lease_that_is_held_does_not_lapse(monkeypatch: pytest.MonkeyPatch) ->
     assert not thread.is_alive()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_work_that_hangs_loses_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside work that goes on; when nothing else is left, the process is of no use any more."""
+    ended = threading.Event()
+    monkeypatch.setattr(lease, "BEAT_S", 0.05)
+    monkeypatch.setattr(lease, "HUNG_AFTER_S", 0.5)
+    monkeypatch.setattr(lease, "end_this_process", ended.set)
+    hung, busy = take(opened()), take(opened())
+    heartbeat = Heartbeat()
+    with heartbeat.hold(hung):
+        with heartbeat.hold(busy):
+            wait_until(lambda: hung.lease_lost or bool(busy.progress(time.monotonic_ns())))
+            assert not busy.lease_lost
+            assert not ended.is_set()
+            lapse(hung.operation)
+            assert claim(str(hung.operation.pk), Step.VALIDATE) is not None
+            with pytest.raises(Fenced):
+                hung.keep_going()
+            with pytest.raises(Fenced):
+                hung.step_done()
+        wait_until(ended.is_set)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():

@@ -17,7 +17,7 @@ import pytest
 import requests
 import yaml
 
-from storage_project.config import load_configuration
+from storage_project.config import Copies, load_configuration
 from storage_project.supervisor import services
 from storage_project.supervisor.addresses import Address
 from storage_project.supervisor.broker import find_valkey
@@ -122,7 +122,7 @@ def test_runs_what_up_runs(settings):
         services.web(listens_on=0, address=Address("0.0.0.0", 8776)),
         services.control(),
         *map(services.volume, backends),
-        services.data([]),
+        services.data(Copies()),
         services.dispatch(),
         services.flower(
             address=Address("0.0.0.0", 5555), state=Path("/var/lib/khoi/flower"), sign_in=""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage_project.config import Backend, Hypervisor, load_configuration
+from storage_project.config import Backend, Copies, Hypervisor, load_configuration
 from storage_project.supervisor import services
 
 
@@ -28,6 +28,11 @@ def test_a_backend_in_the_memory_of_a_process_is_served_by_threads_of_one(backen
     argv = services.volume(backend("memory")).argv
     assert "--concurrency=3" in argv
     assert "--pool=threads" in argv
+
+
+def test_all_copies_of_a_machine_are_threads_of_one_process():
+    argv = services.data(Copies(workers=5)).argv
+    assert {"--concurrency=5", "--pool=threads"} <= {*argv}
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Cluster(Stack):
         for name in self.backends:
             self.start_backend(name)
         for name in self.copies:
-            self.start_worker(name, queue=f"data.{HOST}")
+            self.start_worker(name, queue=f"data.{HOST}", threads=True)
 
     def start_backend(self, name: str) -> None:
         """Start the worker of a backend."""
