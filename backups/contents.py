@@ -5,22 +5,24 @@ A process opens each repository once, and makes it where there is none yet.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import structlog
 from django.conf import settings
 
 from backups.engine.backup import BackupProgress, BackupResult, backup
 from backups.engine.collect import CollectResult, collect
+from backups.engine.keys import Secret
 from backups.engine.manifest import BackupRef
 from backups.engine.repository import Repository, create_repository
 from backups.engine.repository import open_repository as open_engine
 from backups.engine.restore import RestoreProgress, restore
+from backups.keys import secret_of
 from backups.models import Backup
+from backups.opened_once import OpenedOnce
 from backups.record import document_of
 from backups.repositories import open_repository
 from backups.sessions import LeasedSessions
-from drivers.errors import DriverError, Reason
+from drivers.errors import ConfigurationError, DriverError, Reason
 from drivers.volume.base import Extent, VolumeReader, VolumeWriter
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.run import Run
@@ -28,22 +30,40 @@ from storage_project.operations.run import Run
 log = structlog.get_logger(__name__)
 
 
-@cache
+@OpenedOnce
 def open_contents(name: str) -> Repository:
-    """What is in the repository `[repositories.<name>]`."""
-    driver = open_repository(name)
+    """What is in the repository `[repositories.<name>]`. Raises `DriverError`."""
+    driver, secret = open_repository(name), _secret_of(name)
     cache_folder = settings.STORAGE_HOME / "cache" / "repositories"
     try:
-        return open_engine(driver, None, cache=cache_folder)
+        return open_engine(driver, secret, cache=cache_folder)
     except DriverError as missing:
         if missing.code != Reason.not_found:
             raise
     try:
-        return create_repository(driver, [], cache=cache_folder)
+        made = create_repository(driver, [secret] if secret else [], cache=cache_folder)
     except DriverError as error:
         if error.code != Reason.invalid:
             raise
-        return open_engine(driver, None, cache=cache_folder)  # somebody else has just made it
+        return open_engine(driver, secret, cache=cache_folder)  # somebody else has just made it
+    if secret is not None:
+        log.warning(
+            "an encrypted repository was made. Without its key nobody can read what is in it: "
+            f"write the key down with `manage.py repository export-key {name}`",
+            repository=name,
+        )
+    return made
+
+
+def _secret_of(name: str) -> Secret | None:
+    try:
+        return secret_of(name)
+    except ConfigurationError as error:
+        raise DriverError(
+            "The key of the repository cannot be read; an operator must look at it.",
+            code=Reason.unavailable,
+            detail=str(error),
+        ) from error
 
 
 @contextmanager
@@ -112,8 +132,9 @@ def bring_back(row: Backup, writer: VolumeWriter, run: Run, *, is_blank: bool) -
 
 
 def forget(row: Backup) -> None:
-    """Make it no backup any more. What only it had is freed later, by `free_space`."""
-    open_contents(row.container).delete_backup(_ref(row))
+    """Make it no backup any more; that takes no key. What only it had is freed later, by
+    `free_space`."""
+    open_repository(row.container).delete([_ref(row).key])
 
 
 def require_there(row: Backup) -> None:

@@ -10,8 +10,9 @@ import structlog
 from celery import signals
 from django.conf import settings
 
-from backups.contents import free_space
+from backups.contents import free_space, open_contents
 from backups.repositories import open_repository, report_repository
+from drivers.errors import DriverError
 from storage_project.config import configuration
 from storage_project.operations.states import DATA_QUEUES
 from volumes.presence import keep_telling
@@ -41,9 +42,15 @@ def _reporter(name: str) -> Callable[[], None]:
 
     def report() -> None:
         nonlocal checked
-        if not checked:
-            open_repository(name).check()
-            checked = True
+        try:
+            if not checked:
+                open_repository(name).check()
+                open_contents(name)
+                checked = True
+        except DriverError as error:
+            # Somebody must look at it, so it says what is wrong instead of falling silent.
+            report_repository(name, down_reason=f"{error.sentence} {error.detail}".strip())
+            raise
         report_repository(name)
 
     return report

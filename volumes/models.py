@@ -25,7 +25,8 @@ from volumes.states import (
 class Service(models.Model):
     """A worker as the API shows it: `cinder-volume` for each backend, `cinder-scheduler`.
 
-    It is up while its heartbeat is young, and used while an operator has it enabled.
+    It is up while its heartbeat is young and nothing keeps it from working, and used while an
+    operator has it enabled.
     """
 
     binary = models.CharField(max_length=64)
@@ -33,6 +34,7 @@ class Service(models.Model):
     availability_zone = models.CharField(max_length=64)
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=255, default="", blank=True)
+    down_reason = models.TextField(default="", blank=True, help_text="what keeps it from working")
     heartbeat_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
 

@@ -14,7 +14,9 @@ from volumes.scheduler.request import PoolState
 # A service whose heartbeat is older than this is down; it beats every 10 s.
 DOWN_AFTER = timedelta(seconds=60)
 
-IS_UP = ExpressionWrapper(Q(heartbeat_at__gt=Now() - DOWN_AFTER), output_field=BooleanField())
+IS_UP = ExpressionWrapper(
+    Q(heartbeat_at__gt=Now() - DOWN_AFTER, down_reason=""), output_field=BooleanField()
+)
 # A backend whose driver cannot tell how it stands is not reported, though its worker lives.
 POOL_IS_UP = ExpressionWrapper(
     Q(service__heartbeat_at__gt=Now() - DOWN_AFTER, reported_at__gt=Now() - DOWN_AFTER),
@@ -98,13 +100,10 @@ def copy_queue(pool: Pool | PoolState) -> str:
     return DATA_QUEUES + pool.host.partition("@")[0]
 
 
-def beat(binary: str, host: str, availability_zone: str) -> Service:
-    """Say that a service is alive."""
-    service, created = Service.objects.get_or_create(
-        binary=binary, host=host, defaults={"availability_zone": availability_zone}
-    )
+def beat(binary: str, host: str, availability_zone: str, *, down_reason: str = "") -> Service:
+    """Say that a service is alive; with a `down_reason`, that it cannot work all the same."""
+    told = {"availability_zone": availability_zone, "down_reason": down_reason}
+    service, created = Service.objects.get_or_create(binary=binary, host=host, defaults=told)
     if not created:
-        Service.objects.filter(pk=service.pk).update(
-            heartbeat_at=Now(), availability_zone=availability_zone
-        )
+        Service.objects.filter(pk=service.pk).update(heartbeat_at=Now(), **told)
     return service

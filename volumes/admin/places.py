@@ -68,7 +68,14 @@ def disable(service: Service, caller: Caller, reason: str) -> None:
 
 @admin.register(Service)
 class ServiceAdmin(EngineRows):
-    list_display = ("__str__", "state", "disabled_reason", "availability_zone", "heartbeat")
+    list_display = (
+        "__str__",
+        "state",
+        "down_reason",
+        "disabled_reason",
+        "availability_zone",
+        "heartbeat",
+    )
     list_filter = ("enabled", "binary", "availability_zone")
     search_fields = ("host", "disabled_reason")
     ordering = ("binary", "host")
@@ -77,6 +84,7 @@ class ServiceAdmin(EngineRows):
         "binary",
         "host",
         "state",
+        "down_reason",
         "disabled_reason",
         "availability_zone",
         "heartbeat",

@@ -41,6 +41,8 @@ class ServiceRepresentation(Representation):
     replication_status = since("3.7", serializers.SerializerMethodField("get_null"))
     active_backend_id = since("3.7", serializers.SerializerMethodField("get_null"))
     frozen = since("3.7", serializers.SerializerMethodField("get_false"))
+    # Ours: what keeps one that is down from working, where it can say so.
+    down_reason = serializers.SerializerMethodField()
 
     def get_status(self, service: Service) -> str:
         return "enabled" if service.enabled else "disabled"
@@ -55,6 +57,9 @@ class ServiceRepresentation(Representation):
 
     def get_disabled_reason(self, service: Service) -> str | None:
         return service.disabled_reason or None
+
+    def get_down_reason(self, service: Service) -> str | None:
+        return service.down_reason or None
 
     def get_null(self, service: Service) -> str | None:
         return None

@@ -31,7 +31,13 @@ class TestServices:
             "status": "enabled",
             "state": "up",
             "disabled_reason": None,
+            "down_reason": None,
         }
+
+    def test_one_that_cannot_work_says_why(self, admin: Account) -> None:
+        ServiceFactory(binary="cinder-backup", host="khoi@main", down_reason="The disk is away.")
+        [service] = admin.client().get("/v3/os-services").json()["services"]
+        assert (service["state"], service["down_reason"]) == ("down", "The disk is away.")
 
     def test_later_fields(self, admin: Account, pool: Pool) -> None:
         for microversion, fields in (("3.7", {"cluster"}), ("3.49", {"cluster", "backend_state"})):
