@@ -16,18 +16,15 @@ Any number of collectors may run at once, and each may be killed at any moment: 
 is left.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from backups.engine.compact import Marks, move_frames
 from backups.engine.format import (
-    ID_BYTES,
     NULL_DIGEST,
     corrupt,
     key_of_pack,
-    key_of_tombstones,
 )
 from backups.engine.frames import FrameReader
 from backups.engine.manifest import Manifest, digests_in
@@ -38,7 +35,8 @@ from backups.engine.shard import PREFIX_BYTES
 from backups.engine.tombstones import (
     NOT_YET,
     Tombstones,
-    encode_tombstones,
+    arm,
+    condemn,
     read_tombstones,
 )
 from drivers.errors import DriverError, Reason
@@ -119,11 +117,11 @@ class _Collector:
 
         for each in lists:
             if each.epoch == NOT_YET:  # a run was killed before it came to this
-                self._arm(each.key, each.pack_ids)
+                arm(self._driver, self._sessions, each.key, each.pack_ids)
         moved = self._compact(packs, needed - listed, mostly_dead, move_bytes)
         unneeded = frozenset(packs) - needed - listed
         if unneeded or moved:
-            self._mark(unneeded | moved)
+            condemn(self._driver, self._sessions, unneeded | moved)
         return CollectResult(
             marked_packs=len(unneeded | moved),
             marked_bytes=sum(packs[each].size_bytes for each in unneeded | moved),
@@ -176,19 +174,6 @@ class _Collector:
                 chosen.add(pack_id)
                 move_bytes -= needed_bytes
         return move_frames(self._repository, self._marks.offsets(chosen), self._tick)
-
-    # Phase one
-
-    def _mark(self, pack_ids: frozenset[bytes]) -> None:
-        key = key_of_tombstones(NOT_YET, os.urandom(ID_BYTES))
-        self._driver.put(key, [encode_tombstones(pack_ids)])
-        self._arm(key, pack_ids)
-
-    def _arm(self, draft_key: str, pack_ids: frozenset[bytes]) -> None:
-        """Give the list an epoch that only sessions have passed which can see it."""
-        key = key_of_tombstones(self._sessions.next_epoch(), os.urandom(ID_BYTES))
-        self._driver.put(key, [encode_tombstones(pack_ids)])
-        self._driver.delete([draft_key])
 
     # What is needed
 

@@ -138,14 +138,18 @@ class Index:
             if touched:
                 self._merge(touched, drop)
 
+    def stored_shards(self) -> list[bytes]:
+        """The shards that are in the repository now, damaged ones too."""
+        return [id_in_key(stored.key) for stored in self._driver.list_objects("index/")]
+
     @_errors_of_cache()
-    def replace(self, records: Iterable[bytes], count: int) -> None:
-        """Put these sorted records in place of every shard there is, damaged ones too."""
+    def replace(self, shard_ids: Collection[bytes], records: Iterable[bytes], count: int) -> None:
+        """Put these sorted records in place of some shards, damaged ones too."""
         with self._changing:
-            replaced = [id_in_key(stored.key) for stored in self._driver.list_objects("index/")]
             shard_id = os.urandom(ID_BYTES)
             shard = build_shard(self._path(shard_id), records, count)
-            self._put(shard_id, shard, replaces=replaced)
+            self._put(shard_id, shard, replaces=shard_ids)
+            self.refresh()
 
     def _merge(self, shard_ids: Collection[bytes], drop: Callable[[bytes], bool]) -> None:
         merged_id = os.urandom(ID_BYTES)

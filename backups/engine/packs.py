@@ -183,7 +183,12 @@ def parse_footer(read: Callable[[int, int], Buffer], pack_id: bytes, size_bytes:
 
 def pack_id_of(stored: StoredObject) -> bytes:
     """The id of a listed pack. Raises `corrupt` for what is no pack."""
-    pack_id = id_in_key(stored.key)
-    if len(pack_id) != ID_BYTES or stored.key != key_of_pack(pack_id):
-        raise corrupt("The repository holds something that is not its own.", stored.key)
+    return pack_id_in(stored.key)
+
+
+def pack_id_in(key: str) -> bytes:
+    """The same by its key alone."""
+    pack_id = id_in_key(key)
+    if len(pack_id) != ID_BYTES or key != key_of_pack(pack_id):
+        raise corrupt("The repository holds something that is not its own.", key)
     return pack_id

@@ -100,14 +100,14 @@ class Repository:
     def read_plain(self, digest: bytes, project_id: str, frames: FrameReader) -> Buffer:
         """A block or a page, proved by its digest. Raises `corrupt` when no whole copy is left."""
         try:
-            return self._read_known(digest, project_id, frames)
+            return self.read_known(digest, project_id, frames)
         except DriverError as error:
             if error.code != Reason.corrupt:
                 raise
         self.index.refresh()  # it may be elsewhere since
-        return self._read_known(digest, project_id, frames)
+        return self.read_known(digest, project_id, frames)
 
-    def _read_known(self, digest: bytes, project_id: str, frames: FrameReader) -> Buffer:
+    def read_known(self, digest: bytes, project_id: str, frames: FrameReader) -> Buffer:
         """The same, from where the index says that it is."""
         damage = unknown_block(digest)
         for place in self.index.find_all(digest):

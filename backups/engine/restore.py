@@ -57,6 +57,7 @@ def restore(
     *,
     target_is_blank: bool = False,
     skip_damaged: bool = False,
+    pages: range | None = None,
     on_progress: OnProgress = ignore_progress,
     threads: int = THREADS,
 ) -> list[Extent]:
@@ -65,12 +66,13 @@ def restore(
     `target_is_blank` says that the volume reads as zeros now: holes then stay holes without being
     written. Returns the runs whose blocks are damaged in the repository and read as zeros now:
     always none without `skip_damaged`, which raises `corrupt` at the first. Raises `invalid` when
-    the volume is too small.
+    the volume is too small. With `pages` only these pages of the map are brought back, and nothing
+    past its end is written.
     """
     if writer.size_bytes < manifest.size_bytes:
         raise DriverError("The volume is smaller than the backup.", code=Reason.invalid)
     repository.index.refresh()
-    work = _Restore(repository, manifest, writer, skip_damaged, target_is_blank, on_progress)
+    work = _Restore(repository, manifest, writer, skip_damaged, target_is_blank, pages, on_progress)
     readers = [FrameReader() for _ in range(threads)]
     work_through(work.reads(), work.copy, readers, work.tell_progress)
     work.finish()
@@ -89,6 +91,7 @@ class _Restore:
         writer: VolumeWriter,
         skip_damaged: bool,
         target_is_blank: bool,
+        pages: range | None,
         on_progress: OnProgress,
     ) -> None:
         self._repository = repository
@@ -101,14 +104,18 @@ class _Restore:
         self._frames = FrameReader()
         self._lock = threading.Lock()
         self._bad: list[Run] = []
-        self._passed_blocks = 0  # holes
+        self._pages = range(len(manifest.pages)) if pages is None else pages
+        self._is_whole = pages is None
+        # Holes, and what was done before.
+        self._passed_blocks = min(self._pages.start * PAGE_BLOCKS, self._blocks)
         self._written_blocks = 0
 
     # What to read
 
     def reads(self) -> Iterator[list[_Wanted]]:
         """What one read brings each, page after page; holes are written on the way."""
-        for number, page_digest in enumerate(self._manifest.pages):
+        for number in self._pages:
+            page_digest = self._manifest.pages[number]
             first = number * PAGE_BLOCKS
             end = min(first + PAGE_BLOCKS, self._blocks)
             if page_digest == NULL_DIGEST:
@@ -200,7 +207,7 @@ class _Restore:
     def finish(self) -> None:
         """What lies past the end of the backup is zeros."""
         past_end = self._writer.size_bytes - self._manifest.size_bytes
-        if past_end and not self._target_is_blank:
+        if past_end and self._is_whole and not self._target_is_blank:
             self._writer.write_zeros(self._manifest.size_bytes, past_end)
 
     # Damage and progress

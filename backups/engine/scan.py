@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from backups.engine.format import id_in_key
 from backups.engine.manifest import BackupRef, Manifest
 from backups.engine.packs import pack_id_of, read_footer
 from backups.engine.repository import Repository
@@ -50,7 +51,12 @@ class RebuildResult:
 def rebuild_index(
     repository: Repository, *, tick: Callable[[], None] = lambda: None
 ) -> RebuildResult:
-    """Make the index anew from the footers of all packs. Needs no key."""
+    """Make the index anew from the footers of all packs. Needs no key.
+
+    Backups may go on meanwhile: what they publish stays.
+    """
+    # Before the packs: a shard of now names only packs that are there by now.
+    replaced = repository.index.stored_shards()
     packs, unreadable, runs, records = 0, list[DriverError](), list[Shard](), list[bytes]()
     with TemporaryDirectory(dir=repository.index.folder(), prefix="rebuild.") as folder:
 
@@ -75,5 +81,20 @@ def rebuild_index(
                 end_run()
         end_run()
         blocks = sum(run.entries for run in runs)
-        repository.index.replace(merged_records(runs), blocks)
+        repository.index.replace(replaced, merged_records(runs), blocks)
     return RebuildResult(packs, blocks, unreadable)
+
+
+def index_lacks_something(repository: Repository) -> bool:
+    """Whether the index is damaged, or does not name a pack that is there; so a new one may know
+    more."""
+    try:
+        repository.index.refresh()
+    except DriverError as error:
+        if error.code != Reason.corrupt:
+            raise
+        return True
+    named = repository.index.pack_ids
+    return any(
+        id_in_key(each.key) not in named for each in repository.driver.list_objects("packs/")
+    )

@@ -5,6 +5,7 @@ epoch that is given out after that: every session with a greater epoch began whe
 there, and relies on none of its packs.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from struct import Struct
@@ -19,6 +20,7 @@ from backups.engine.format import (
     key_of_tombstones,
     require_format,
 )
+from backups.engine.sessions import Sessions
 from drivers.errors import DriverError, Reason
 from drivers.repository.base import RepositoryDriver
 
@@ -78,3 +80,20 @@ def read_tombstones(driver: RepositoryDriver) -> list[Tombstones]:
 def condemned_packs(driver: RepositoryDriver) -> frozenset[bytes]:
     """Every pack with a tombstone: nobody may begin to rely on it."""
     return frozenset().union(*(each.pack_ids for each in read_tombstones(driver)))
+
+
+def condemn(driver: RepositoryDriver, sessions: Sessions, pack_ids: frozenset[bytes]) -> None:
+    """Put packs on a new list: what is in them counts as missing from now on, and is stored again
+    by whoever needs it. They go once that has come true for all that any map needs."""
+    key = key_of_tombstones(NOT_YET, os.urandom(ID_BYTES))
+    driver.put(key, [encode_tombstones(pack_ids)])
+    arm(driver, sessions, key, pack_ids)
+
+
+def arm(
+    driver: RepositoryDriver, sessions: Sessions, draft_key: str, pack_ids: frozenset[bytes]
+) -> None:
+    """Give the list an epoch that only sessions have passed which can see it."""
+    key = key_of_tombstones(sessions.next_epoch(), os.urandom(ID_BYTES))
+    driver.put(key, [encode_tombstones(pack_ids)])
+    driver.delete([draft_key])

@@ -1,41 +1,28 @@
-"""Verifying: is what is stored still what was written, and what does damage hit?
+"""Verifying: is what is stored still what was written? What damage hits is found by `hits`.
 
 stored    the checksums of stored bytes; needs no key
 content   decrypted, decompressed, and compared with the digest
-map       every block of a backup is in a pack that is there
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 
-from backups.engine.format import (
-    CONFIG_KEY,
-    NULL_DIGEST,
-    PAGE_BLOCKS,
-    decode_document,
-    id_in_key,
-)
+from backups.engine.format import CONFIG_KEY, decode_document, id_in_key
 from backups.engine.frames import FrameReader, damaged_frame, frame_checksum
-from backups.engine.manifest import (
-    BackupRef,
-    Manifest,
-    digests_in,
-    require_manifest_whole,
-)
-from backups.engine.packs import Footer, pack_id_of, parse_footer
+from backups.engine.manifest import Manifest, require_manifest_whole
+from backups.engine.packs import Footer, pack_id_in, parse_footer
 from backups.engine.repository import Repository
 from backups.engine.restore import OnProgress, ignore_progress, restore
-from backups.engine.runs import Run, block_count, extents_of_runs, joined
-from backups.engine.scan import Unreadable, scan
+from backups.engine.scan import scan
 from backups.engine.shard import PREFIX_BYTES
 from backups.engine.tombstones import decode_tombstones
 from drivers.errors import DriverError, Reason
 from drivers.repository.base import Buffer, StoredObject
 from drivers.volume.base import Extent, VolumeWriter
 
-MANY_PACKS = 4096  # the most that one call looks at
+MANY_PACKS = 4096  # that one listing chooses
 
 
 class Depth(IntEnum):
@@ -55,57 +42,61 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """What a call has looked at."""
+class VerifiedPack:
+    """A pack that was looked at."""
 
-    packs: int
-    read_bytes: int
-    damages: list[Damage] = field(default_factory=list)
-    reached: str | None = None  # give it as `after` to go on; None: nothing is left
+    position: str  # give it as `after` to go on behind it
+    size_bytes: int
+    damage: Damage | None
 
 
 # Packs
 
 
 def verify_packs(
-    repository: Repository,
-    depth: Depth,
-    *,
-    budget_bytes: int | None = None,
-    after: str | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> VerifyResult:
-    """Look at packs, oldest first, until the budget is used; at least at one.
+    repository: Repository, depth: Depth, *, after: str | None = None
+) -> Iterator[VerifiedPack]:
+    """Look at packs, oldest first, one after the other; take as many as there is time for.
 
     `stored` needs no key. Raises `corrupt` when the index is damaged: rebuild it before.
     """
     repository.index.refresh()
-    if depth is Depth.content:
-        domains = {
-            repository.keys.domain(project_id): project_id
-            for project_id in {m.project_id for m in scan(repository) if isinstance(m, Manifest)}
-        }
-    else:
-        domains = {}
-    packs = read_bytes = 0
-    damages: list[Damage] = []
-    waiting = (
-        (_position(stored), stored)
-        for stored in repository.driver.list_objects("packs/")
-        if after is None or _position(stored) > after
-    )
-    chosen = heapq.nsmallest(MANY_PACKS, waiting)
-    reached = after
-    for position, stored in chosen:
+    domains = _domains(repository, depth)
+    while chosen := heapq.nsmallest(MANY_PACKS, _packs_behind(repository, after)):
+        for position, stored in chosen:
+            damage = _verify_pack(repository, stored.key, depth, domains)
+            yield VerifiedPack(position, stored.size_bytes, damage)
+            after = position
+
+
+def verify_objects(
+    repository: Repository, keys: Iterable[str], tick: Callable[[], None] = lambda: None
+) -> list[Damage]:
+    """Look closely at some packs once more; return what is still wrong with those that are
+    there."""
+    repository.index.refresh()
+    domains = _domains(repository, Depth.content)
+    found = []
+    for key in keys:
         tick()
-        reached = position
-        damage = _verify_pack(repository, stored, depth, domains)
-        damages += [damage] if damage else []
-        packs, read_bytes = packs + 1, read_bytes + stored.size_bytes
-        if budget_bytes is not None and read_bytes >= budget_bytes:
-            break
-    is_last = packs == len(chosen) < MANY_PACKS
-    return VerifyResult(packs, read_bytes, damages, None if is_last else reached)
+        if damage := _verify_pack(repository, key, Depth.content, domains):
+            found.append(damage)
+    return found
+
+
+def _domains(repository: Repository, depth: Depth) -> dict[bytes, str]:
+    """The projects whose digests can be compared, by their domains."""
+    if depth is not Depth.content:
+        return {}
+    projects = {found.project_id for found in scan(repository) if isinstance(found, Manifest)}
+    return {repository.keys.domain(project_id): project_id for project_id in projects}
+
+
+def _packs_behind(repository: Repository, after: str | None) -> Iterator[tuple[str, StoredObject]]:
+    for stored in repository.driver.list_objects("packs/"):
+        position = _position(stored)
+        if after is None or position > after:
+            yield position, stored
 
 
 def _position(stored: StoredObject) -> str:
@@ -113,25 +104,25 @@ def _position(stored: StoredObject) -> str:
 
 
 def _verify_pack(
-    repository: Repository, stored: StoredObject, depth: Depth, domains: dict[bytes, str]
+    repository: Repository, key: str, depth: Depth, domains: dict[bytes, str]
 ) -> Damage | None:
     try:
-        pack_id = pack_id_of(stored)
+        pack_id = pack_id_in(key)
     except DriverError as error:
-        return Damage(stored.key, error)
+        return Damage(key, error)
     try:
-        data = memoryview(repository.driver.get(stored.key))
+        data = memoryview(repository.driver.get(key))
         footer = parse_footer(lambda at, length: data[at : at + length], pack_id, len(data))
     except DriverError as error:
         if error.code == Reason.not_found:  # collected just now
             return None
         if error.code != Reason.corrupt:
             raise
-        return Damage(stored.key, error, frozenset(repository.index.prefixes_in(pack_id)))
+        return Damage(key, error, frozenset(repository.index.prefixes_in(pack_id)))
     bad = list(_bad_frames(repository, footer, data, depth, domains))
     if not bad:
         return None
-    return Damage(stored.key, bad[0][1], frozenset(digest[:PREFIX_BYTES] for digest, _ in bad))
+    return Damage(key, bad[0][1], frozenset(digest[:PREFIX_BYTES] for digest, _ in bad))
 
 
 def _bad_frames(
@@ -165,7 +156,7 @@ def _bad_frames(
 # Everything else
 
 
-def verify_records(repository: Repository) -> list[Damage]:
+def verify_records(repository: Repository, tick: Callable[[], None] = lambda: None) -> list[Damage]:
     """Look at every object that is not a pack; needs no key."""
     checks: dict[str, Callable[[bytes, str], object]] = {
         "keys/": decode_document,
@@ -180,6 +171,7 @@ def verify_records(repository: Repository) -> list[Damage]:
             else [stored.key for stored in repository.driver.list_objects(prefix)]
         )
         for key in keys:
+            tick()
             try:
                 check(repository.driver.get(key), key)
             except DriverError as error:
@@ -188,6 +180,7 @@ def verify_records(repository: Repository) -> list[Damage]:
                 elif error.code != Reason.not_found:
                     raise
     for stored in repository.driver.list_objects("index/"):
+        tick()
         try:
             repository.index.require_stored(id_in_key(stored.key), stored.size_bytes)
         except DriverError as error:
@@ -205,9 +198,11 @@ def verify_backup(
     repository: Repository,
     manifest: Manifest,
     *,
+    pages: range | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> list[Extent]:
-    """Read every block of one backup as a restore would; return the runs that are damaged."""
+    """Read every block of one backup, or of these pages of it, as a restore would; return the runs
+    that are damaged."""
     nowhere = _Nowhere(manifest.size_bytes)
     return restore(
         repository,
@@ -215,75 +210,9 @@ def verify_backup(
         nowhere,
         target_is_blank=True,
         skip_damaged=True,
+        pages=pages,
         on_progress=on_progress,
     )
-
-
-def verify_map(repository: Repository, manifest: Manifest) -> list[Extent]:
-    """Return the runs of a backup that no pack has which is there: reads its map, no block."""
-    repository.index.refresh()
-    ends = {
-        pack_id_of(stored): stored.size_bytes for stored in repository.driver.list_objects("packs/")
-    }
-
-    def is_there(digest: bytes) -> bool:
-        return any(
-            place.end <= ends.get(place.pack_id, 0) for place in repository.index.find_all(digest)
-        )
-
-    return _extents_where(repository, manifest, lambda digest: not is_there(digest))
-
-
-def backups_hit(repository: Repository, prefixes: Set[bytes]) -> dict[BackupRef, list[Extent]]:
-    """Which backups have one of these blocks or pages, and where. An unreadable manifest is hit
-    as a whole: its list is empty."""
-    repository.index.refresh()
-    hit: dict[BackupRef, list[Extent]] = {}
-    for found in scan(repository):
-        if isinstance(found, Unreadable):
-            hit[found.ref] = []
-            continue
-        extents = _extents_where(
-            repository, found, lambda digest: digest[:PREFIX_BYTES] in prefixes
-        )
-        if extents:
-            hit[found.ref] = extents
-    return hit
-
-
-def _extents_where(
-    repository: Repository, manifest: Manifest, is_bad: Callable[[bytes], bool]
-) -> list[Extent]:
-    frames = FrameReader()
-    blocks = block_count(manifest.size_bytes)
-
-    def runs() -> Iterator[Run]:
-        for number, page_digest in enumerate(manifest.pages):
-            if page_digest == NULL_DIGEST:
-                continue
-            first = number * PAGE_BLOCKS
-            end = min(first + PAGE_BLOCKS, blocks)
-            page = None if is_bad(page_digest) else _page(repository, manifest, page_digest, frames)
-            if page is None:
-                yield first, end
-                continue
-            for block, digest in zip(range(first, end), digests_in(page), strict=False):
-                if digest != NULL_DIGEST and is_bad(digest):
-                    yield block, block + 1
-
-    return extents_of_runs(joined(runs()), manifest.size_bytes)
-
-
-def _page(
-    repository: Repository, manifest: Manifest, digest: bytes, frames: FrameReader
-) -> bytes | None:
-    """The page, or None when it is damaged."""
-    try:
-        return repository.read_page(digest, manifest.project_id, frames)
-    except DriverError as error:
-        if error.code != Reason.corrupt:
-            raise
-        return None
 
 
 class _Nowhere(VolumeWriter):

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from backups.engine.format import BLOCK_BYTES
-from backups.engine.verify import Depth, verify_packs, verify_records
+from backups.engine.verify import Depth, verify_records
 from drivers.volume.memory_image import Image
 from tests.backups.engine.test_at_once import random_image
 from tests.backups.engine.test_damage import keys_under, spoil
-from tests.backups.engine.vault import Vault, content
+from tests.backups.engine.vault import Vault, content, damages_in
 
 
 def stored_bytes(vault: Vault) -> int:
@@ -38,7 +38,7 @@ def test_the_space_comes_back(any_vault: Vault) -> None:
     assert stored_bytes(vault) < before / 10
     vault.require_no_orphans()
     assert verify_records(vault.repository) == []
-    assert verify_packs(vault.repository, Depth.content).damages == []
+    assert damages_in(vault.repository, Depth.content) == []
     assert vault.back_up(rest).manifest.new_bytes == 0
     vault.repository = restoring
     assert content(vault.restored(kept)) == content(rest)

@@ -3,21 +3,25 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from backups.engine.format import BLOCK_BYTES, PAGE_BLOCKS
 from backups.engine.frames import FrameReader
+from backups.engine.hits import find_hits, objects_behind, verify_map
 from backups.engine.keys import Secret
-from backups.engine.manifest import Manifest
+from backups.engine.manifest import BackupRef, Manifest
+from backups.engine.packs import pack_id_in
 from backups.engine.repository import open_without_key
 from backups.engine.restore import restore
 from backups.engine.scan import Unreadable, rebuild_index, scan
+from backups.engine.tombstones import condemn
 from backups.engine.verify import (
+    Damage,
     Depth,
-    backups_hit,
     verify_backup,
-    verify_map,
+    verify_objects,
     verify_packs,
     verify_records,
 )
@@ -25,7 +29,7 @@ from drivers.errors import DriverError, Reason
 from drivers.volume.base import Extent
 from drivers.volume.memory_image import Image
 from tests.backups.engine.test_at_once import random_image
-from tests.backups.engine.vault import Vault, content, writer
+from tests.backups.engine.vault import Vault, content, damages_in, writer
 
 
 def small_image() -> Image:
@@ -62,7 +66,7 @@ def damaged_keys(vault: Vault, depth: Depth = Depth.stored) -> Iterator[str]:
         repository = vault.reopened()
     damages = verify_records(repository)
     if not any(damage.key.startswith("index/") for damage in damages):
-        damages += verify_packs(repository, depth).damages
+        damages += damages_in(repository, depth)
     yield from (damage.key for damage in damages)
 
 
@@ -89,23 +93,19 @@ def test_content_is_looked_at_more_closely(any_vault: Vault) -> None:
     any_vault.back_up(small_image())
     any_vault.back_up(small_image(), project_id="another")
     assert list(damaged_keys(any_vault, Depth.content)) == []
-    result = verify_packs(any_vault.repository, Depth.content)
-    assert result.packs == len(any_vault.packs())
-    assert result.reached is None
+    looked_at = list(verify_packs(any_vault.repository, Depth.content))
+    assert len(looked_at) == len(any_vault.packs())
 
 
-def test_a_budget_goes_through_all_packs_oldest_first(vault: Vault) -> None:
+def test_whoever_stops_goes_on_behind_the_pack_that_was_last(vault: Vault) -> None:
     for seed in range(4):
         vault.back_up(random_image(1, seed))
     seen, after = [], None
-    for _ in range(20):
-        result = verify_packs(vault.repository, Depth.stored, budget_bytes=1, after=after)
-        assert result.packs == 1
-        seen.append(result.read_bytes)
-        after = result.reached
-        if after is None:
-            break
+    while pack := next(verify_packs(vault.repository, Depth.stored, after=after), None):
+        seen.append(pack.position)
+        after = pack.position
     assert len(seen) == len(vault.packs())
+    assert seen == sorted(seen)
 
 
 def pack_with_blocks(vault: Vault, manifest: Manifest) -> tuple[str, int]:
@@ -117,6 +117,11 @@ def pack_with_blocks(vault: Vault, manifest: Manifest) -> tuple[str, int]:
     return key, place.offset
 
 
+def hit_by(vault: Vault, *damages: Damage) -> dict[BackupRef, list[Extent]]:
+    hits = find_hits(vault.repository, damages)
+    return {hit.ref: hit.extents for hit in hits if hit.keys == {each.key for each in damages}}
+
+
 def test_a_damaged_block_names_its_backups_and_a_restore_goes_on(any_vault: Vault) -> None:
     vault = any_vault
     image, other = small_image(), random_image(1)
@@ -124,9 +129,9 @@ def test_a_damaged_block_names_its_backups_and_a_restore_goes_on(any_vault: Vaul
     untouched = vault.back_up(other).manifest
     key, at = pack_with_blocks(vault, one)
     spoil(vault, key, at)
-    (damage,) = verify_packs(vault.repository, Depth.stored).damages
+    (damage,) = damages_in(vault.repository)
     bad = [Extent(0, BLOCK_BYTES)]
-    assert backups_hit(vault.repository, damage.prefixes) == {one.ref: bad, two.ref: bad}
+    assert hit_by(vault, damage) == {one.ref: bad, two.ref: bad}
     assert verify_backup(vault.repository, one) == bad
     assert verify_backup(vault.repository, untouched) == []
     assert content(vault.restored(untouched)) == content(other)
@@ -141,6 +146,60 @@ def test_a_damaged_block_names_its_backups_and_a_restore_goes_on(any_vault: Vaul
     assert content(target) == content(expected)
 
 
+def test_what_is_damaged_is_stored_again_by_the_next_backup(any_vault: Vault) -> None:
+    """Also by one that reads only what has changed; and then the damaged pack goes."""
+    vault = any_vault
+    image = small_image()
+    one = vault.back_up(image, volume_id=str(UUID(int=1))).manifest
+    key, at = pack_with_blocks(vault, one)
+    spoil(vault, key, at)
+    damages = damages_in(vault.repository)
+    assert objects_behind(vault.repository, one, verify_backup(vault.repository, one)) == {key}
+    condemn(vault.driver, vault.sessions, frozenset([pack_id_in(key)]))
+    assert hit_by(vault, *damages) == {one.ref: [Extent(0, BLOCK_BYTES)]}
+    two = vault.back_up(image, volume_id=str(UUID(int=1)), parent=one.ref, changed=[]).manifest
+    assert hit_by(vault, *damages) == {}
+    assert verify_backup(vault.repository, one) == verify_backup(vault.repository, two) == []
+    assert content(vault.restored(one)) == content(image)
+    vault.collect()
+    assert verify_objects(vault.repository, [key]) == []
+    assert content(vault.restored(two)) == content(image)
+
+
+def test_part_of_a_backup_can_be_looked_at(vault: Vault) -> None:
+    image = Image(2 * PAGE_BLOCKS * BLOCK_BYTES + 70000)
+    for page in range(3):
+        writer(image).write(page * PAGE_BLOCKS * BLOCK_BYTES, f"page {page}".encode())
+    manifest = vault.back_up(image).manifest
+    told: list[int] = []
+    target = Image(image.size_bytes)
+    restore(
+        vault.repository,
+        manifest,
+        writer(target),
+        target_is_blank=True,
+        pages=range(1, 2),
+        on_progress=lambda progress: told.append(progress.done_bytes),
+    )
+    assert told[-1] == 2 * PAGE_BLOCKS * BLOCK_BYTES
+    expected = Image(image.size_bytes)
+    writer(expected).write(PAGE_BLOCKS * BLOCK_BYTES, b"page 1")
+    assert content(target) == content(expected)
+
+
+def test_an_index_is_rebuilt_while_somebody_publishes(vault: Vault) -> None:
+    """What a backup publishes while the packs are read stays known."""
+    vault.back_up(small_image())
+    made: list[Manifest] = []
+
+    def back_up_meanwhile() -> None:
+        if not made:
+            made.append(vault.back_up(random_image(2)).manifest)
+
+    rebuild_index(vault.reopened(), tick=back_up_meanwhile)
+    assert verify_map(vault.reopened(), made[0]) == []
+
+
 def test_a_missing_pack_and_a_cut_one(any_vault: Vault) -> None:
     vault = any_vault
     manifest = vault.back_up(small_image(), threads=1).manifest
@@ -152,8 +211,11 @@ def test_a_missing_pack_and_a_cut_one(any_vault: Vault) -> None:
         with pytest.raises(DriverError) as caught:
             vault.restored(manifest)
         assert caught.value.code == Reason.corrupt
-        (damage,) = verify_packs(vault.repository, Depth.stored).damages
-        assert backups_hit(vault.repository, damage.prefixes) == {manifest.ref: bad}
+        (damage,) = damages_in(vault.repository)
+        # What lies before the cut can still be read.
+        lost = verify_backup(vault.repository, manifest)
+        assert hit_by(vault, damage) == {manifest.ref: lost}
+        assert lost == bad or cut > 70
         vault.driver.put(key, [whole])
     assert verify_map(vault.repository, manifest) == []
     vault.driver.delete([key])
@@ -229,8 +291,8 @@ def test_a_damaged_page_is_a_bad_run(vault: Vault) -> None:
     spoil(vault, key, place.offset)
     bad = [Extent(PAGE_BLOCKS * BLOCK_BYTES, 70000)]
     assert verify_backup(vault.repository, manifest) == bad
-    (damage,) = verify_packs(vault.repository, Depth.stored).damages
-    assert backups_hit(vault.repository, damage.prefixes) == {manifest.ref: bad}
+    (damage,) = damages_in(vault.repository)
+    assert hit_by(vault, damage) == {manifest.ref: bad}
 
 
 def test_an_encrypted_backup_cannot_be_put_in_place_of_another(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from backups.engine.backup import backup
 from backups.engine.repository import create_repository
 from backups.engine.restore import restore
 from backups.engine.sessions import MemorySessions
-from backups.engine.verify import verify_map
+from backups.engine.hits import verify_map
 from drivers.repository.directory import DirectoryRepository
 from drivers.repository.memory import MemoryRepository
 from drivers.volume.base import Extent, VolumeWriter

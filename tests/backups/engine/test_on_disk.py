@@ -11,10 +11,11 @@ from backups.engine.repository import create_repository, open_repository
 from backups.engine.restore import restore
 from backups.engine.scan import scan
 from backups.engine.sessions import MemorySessions
-from backups.engine.verify import Depth, verify_packs, verify_records
+from backups.engine.verify import Depth, verify_records
 from drivers.repository.directory import DirectoryRepository
 from drivers.units import MIB
 from drivers.volume.raw_file import RawFileReader, RawFileWriter
+from tests.backups.engine.vault import damages_in
 
 
 def test_a_file_comes_back_with_its_holes(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_file_comes_back_with_its_holes(tmp_path: Path) -> None:
 
     reopened = open_repository(driver, secret, cache=tmp_path / "another cache")
     assert list(scan(reopened)) == [result.manifest]
-    assert verify_records(reopened) == verify_packs(reopened, Depth.content).damages == []
+    assert verify_records(reopened) == damages_in(reopened, Depth.content) == []
     target.touch()
     os.truncate(target, source.stat().st_size)
     with RawFileWriter(os.open(target, os.O_RDWR), thin=True) as writer:

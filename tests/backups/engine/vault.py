@@ -15,6 +15,7 @@ from backups.engine.packs import pack_id_of
 from backups.engine.repository import Repository, create_repository, open_repository
 from backups.engine.restore import restore
 from backups.engine.sessions import MemorySessions
+from backups.engine.verify import Damage, Depth, verify_packs
 from drivers.repository.base import Buffer, RepositoryDriver, RepositoryStats, StoredObject
 from drivers.repository.memory import MemoryRepository
 from drivers.volume.base import Extent
@@ -156,6 +157,11 @@ class Wrapped(RepositoryDriver):
 
     def stats(self) -> RepositoryStats:
         return self.inner.stats()
+
+
+def damages_in(repository: Repository, depth: Depth = Depth.stored) -> list[Damage]:
+    """What is wrong with all packs."""
+    return [each.damage for each in verify_packs(repository, depth) if each.damage is not None]
 
 
 def changes(older: Image, newer: Image) -> list[Extent]:
