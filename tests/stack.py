@@ -58,6 +58,9 @@ class Process:
         with suppress(ProcessLookupError):
             (os.killpg if children else os.kill)(self.pid, signal.SIGKILL)
         self._popen.wait()
+        if children:
+            # What they have open is in use until the last of them is gone.
+            wait_until(lambda: not self.pids(), "the killed processes to be gone")
 
     def stop(self) -> None:
         """Ask it to end, and make it after a while."""

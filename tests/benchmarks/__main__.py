@@ -1,6 +1,7 @@
 """`make bench`: everything that is measured, each part on fresh real processes, in one run.
 
-python -m tests.benchmarks [pipelines | http | memory | exports | attach | copies | backup-engine]
+python -m tests.benchmarks [pipelines | http | memory | exports | attach | copies | backup-engine |
+                            backups]
 """
 
 import os
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import django
 
-from tests.benchmarks import backup_engine, copies, exports, memory
+from tests.benchmarks import backup_engine, backups, copies, exports, memory
 from tests.benchmarks.report import Report
 from tests.postgres import PostgresServer
 from tests.stack import Stack, file_backends
 
-PARTS = ("pipelines", "http", "memory", "exports", "attach", "copies", "backup-engine")
+PARTS = ("pipelines", "http", "memory", "exports", "attach", "copies", "backup-engine", "backups")
 MEMORY_BACKEND = '\n[backends.memory]\ndriver = "memory"\ncapacity_gib = 1000000\n'
 HYPERVISOR = '\n[hypervisors.lab]\ndriver = "qemu"\nsockets = "servers"\n'
 FILE_BACKEND = file_backends("fast", exports=["nbd"], max_over_subscription_ratio=1e6)
@@ -39,6 +40,8 @@ def main(wanted: list[str]) -> int:
                 copies.measure(Path(folder), report)
             elif part == "backup-engine":
                 backup_engine.measure(Path(folder), report)
+            elif part == "backups":
+                backups.measure(Path(folder), report)
             else:
                 measure_on_stack(part, Path(folder), report)
     if report.missed:
