@@ -6,9 +6,12 @@ from uuid import uuid4
 from django.db import models
 from django.db.models.functions import Now
 
+from backups.schedule_models import Schedule, ScheduledBackup, ScheduleRun
 from backups.states import BACKUP, STATUSES
 from storage_project.operations.flow import Flow
 from storage_project.operations.models import Operation
+
+__all__ = ["Backup", "Clock", "Schedule", "ScheduleRun", "ScheduledBackup", "Session"]
 
 
 class Backup(models.Model):
@@ -48,6 +51,8 @@ class Backup(models.Model):
     transferred_bytes = models.BigIntegerField(default=0, help_text="sent to the repository")
     skipped_bytes = models.BigIntegerField(default=0, help_text="known to be there without reading")
     fail_reason = models.TextField(null=True, blank=True)
+    protected = models.BooleanField(default=False, help_text="nobody can delete it")
+    schedule_id = models.UUIDField(null=True, blank=True, help_text="what it was made by")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(null=True, blank=True)
 
@@ -57,6 +62,11 @@ class Backup(models.Model):
             models.Index(fields=["-created_at", "-id"], name="backup_newest"),
             models.Index(fields=["volume_id", "-created_at"], name="backup_volume"),
             models.Index(fields=["parent_id"], name="backup_parent"),
+            models.Index(
+                fields=["schedule_id", "volume_id"],
+                condition=models.Q(schedule_id__isnull=False),
+                name="backup_schedule",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,14 +2,15 @@
 
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from backups.models import Backup
+from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
 from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
-from volumes.models import Volume
+from volumes.models import Volume, VolumeType
 
 HAS_DEPENDANTS = Exists(Backup.objects.filter(parent_id=OuterRef("pk")))
+TYPE_NAME = Subquery(VolumeType.objects.filter(pk=OuterRef("volume_type_id")).values("name")[:1])
 
 
 def backups_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Backup]":
@@ -37,3 +38,26 @@ def latest_backup(volume: Volume, container: str) -> Backup | None:
     at_hand = backups.filter(pk=volume.base_snapshot_id) if volume.base_snapshot_id else None
     latest = backups.order_by("-data_timestamp", "-created_at")
     return (at_hand.first() if at_hand is not None else None) or latest.first()
+
+
+def schedules_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Schedule]":
+    """The schedules of the caller's project, or of all; each with the `volume_type_name`."""
+    schedules = Schedule.objects.annotate(volume_type_name=TYPE_NAME)
+    return schedules if all_projects else schedules.filter(project_id=caller.project_id)
+
+
+def get_schedule(caller: Caller, schedule_id: UUID | str) -> Schedule:
+    """One schedule; an admin's may be of any project. 404 for anything else, a non-UUID too."""
+    visible = schedules_of(caller, all_projects=caller.is_admin)
+    return get_by_uuid(visible, "Backup schedule", schedule_id)
+
+
+def runs_of(schedule: Schedule) -> "QuerySet[ScheduleRun]":
+    """The slots that a schedule has had."""
+    return ScheduleRun.objects.filter(schedule_id=schedule.pk)
+
+
+def volumes_in_run(schedule: Schedule, run_id: UUID | str) -> "QuerySet[ScheduledBackup]":
+    """What has become of each volume in one of them. 404 for a run that the schedule has not."""
+    run = get_by_uuid(runs_of(schedule), "Run", run_id)
+    return ScheduledBackup.objects.filter(run=run)

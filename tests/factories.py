@@ -7,7 +7,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from backups.models import Backup
+from backups.models import Backup, Schedule, ScheduleRun
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
 from volumes.models import Attachment, Pool, Server, Service, Snapshot, Volume, VolumeType
@@ -109,6 +109,32 @@ class BackupFactory(DjangoModelFactory[Backup]):
     container = "main"
     domain = factory.SelfAttribute("project_id")
     data_timestamp = factory.LazyFunction(timezone.now)
+
+
+class ScheduleFactory(DjangoModelFactory[Schedule]):
+    """A schedule of a volume in the same project, whose next slot is not soon."""
+
+    class Meta:
+        model = Schedule
+
+    project_id = factory.Faker("hexify", text="^" * 32)
+    user_id = factory.Faker("hexify", text="^" * 32)
+    name = factory.Sequence("schedule-{}".format)
+    volume_id = factory.LazyAttribute(lambda each: VolumeFactory(project_id=each.project_id).pk)
+    cron = "30 2 * * *"
+    next_slot = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+class ScheduleRunFactory(DjangoModelFactory[ScheduleRun]):
+    """A slot of a schedule that has just begun."""
+
+    class Meta:
+        model = ScheduleRun
+
+    schedule_id = factory.LazyFunction(uuid4)
+    slot = factory.LazyFunction(timezone.now)
+    begins_at = factory.SelfAttribute("slot")
+    ends_at = factory.LazyAttribute(lambda run: run.slot + timedelta(hours=1))
 
 
 class AttachmentFactory(DjangoModelFactory[Attachment]):

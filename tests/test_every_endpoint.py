@@ -18,6 +18,8 @@ from tests.factories import (
     BackupFactory,
     MessageFactory,
     OperationFactory,
+    ScheduleFactory,
+    ScheduleRunFactory,
     ServerFactory,
     SnapshotFactory,
     VolumeFactory,
@@ -44,6 +46,8 @@ OWNED: dict[str, Callable[[Account], Any]] = {
     "volume_id": lambda owner: VolumeFactory(project_id=owner.project.pk).pk,
     "snapshot_id": lambda owner: SnapshotFactory(project_id=owner.project.pk).pk,
     "backup_id": lambda owner: BackupFactory(project_id=owner.project.pk).pk,
+    "schedule_id": lambda owner: ScheduleFactory(project_id=owner.project.pk).pk,
+    "run_id": lambda owner: ScheduleRunFactory().pk,
     "attachment_id": lambda owner: AttachmentFactory(project_id=owner.project.pk).pk,
     "server_id": lambda owner: ServerFactory(project_id=owner.project.pk).pk,
     "flavor_id": lambda owner: size_of(ServerFactory(project_id=owner.project.pk)),
@@ -243,6 +247,7 @@ QUERY_NAMES = [
         "is_public",
     ),
     *("resource_id", "volume_type_id", "event_id", "detail", "usage", "force", "project_id"),
+    *("keep_last", "max_age_days", "next_slot"),
     *("resource", "extra_specs", "name~", "host", "microversion", "nocatalog", "include_names"),
 ]
 queries = st.dictionaries(st.sampled_from(QUERY_NAMES) | st.text(max_size=8), texts, max_size=4)

@@ -48,10 +48,12 @@ class UpdateBackup(Body):
     name = NameField(required=False, allow_null=True)
     description = Description()
     metadata = since("3.43", MetadataField(required=False))
+    # Ours: whether it can be deleted.
+    protected = BooleanLike(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
-            raise serializers.ValidationError("Give name, description or metadata.")
+            raise serializers.ValidationError("Give name, description, metadata or protected.")
         return attrs
 
 

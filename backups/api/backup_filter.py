@@ -1,6 +1,7 @@
 """What lists of backups can be narrowed down by, and sorted by."""
 
 from storage_project.api.filters import (
+    BooleanFilter,
     IdFilter,
     IntegerFilter,
     ListFilter,
@@ -37,6 +38,8 @@ class BackupFilter(ListFilter):
     parent_id = IdFilter()
     container = TextFilter()
     availability_zone = TextFilter()
+    protected = BooleanFilter()
+    schedule_id = IdFilter()
     metadata = since("3.43", MappingFilter())
     user_id = TextFilter()
     project_id = TextFilter()

@@ -42,7 +42,9 @@ class BackupRepresentation(OperatedRepresentation, BackupNameRepresentation):
     metadata = since("3.43", serializers.DictField(child=serializers.CharField()))
     user_id = since("3.56", serializers.CharField())
     encryption_key_id = since("3.64", Constant(None))
-    # Ours: what it took to make it.
+    # Ours: whether it can be deleted, what made it, and what that took.
+    protected = serializers.BooleanField()
+    schedule_id = serializers.UUIDField()
     read_bytes = serializers.IntegerField()
     transferred_bytes = serializers.IntegerField()
     skipped_bytes = serializers.IntegerField()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -31,7 +32,9 @@ def create_backup(
     container: str | None = None,
     availability_zone: str | None = None,
     incremental: bool = False,
+    or_full: bool = False,
     force: bool = False,
+    schedule_id: UUID | None = None,
 ) -> Backup:
     """Accept a backup of a volume, or of what one of its snapshots keeps; it belongs to the
     volume's project.
@@ -39,8 +42,9 @@ def create_backup(
     The volume must be available, or with `force` in use; for that of a snapshot only the snapshot
     counts. `container` is the repository, by default one that the volume's machine reaches.
     Raises `StateConflict` in any other status, `BadRequest` for a repository that there is not, and
-    for an `incremental` one without a backup to compare with, `OverLimit` when the project's quota
-    has no room, `ServiceUnavailable` where there is no repository at all.
+    for an `incremental` one without a backup to compare with (unless it may be an `or_full` one),
+    `OverLimit` when the project's quota has no room, `ServiceUnavailable` where there is no
+    repository at all.
     """
     with transaction.atomic():
         # Locked: nothing else begins on it between this look and the end of its status.
@@ -49,7 +53,7 @@ def create_backup(
         _check_source(volume, snapshot, force=force)
         container, service = _choose_repository(volume, container, availability_zone)
         parent = latest_backup(volume, container) if incremental else None
-        if incremental and parent is None:
+        if incremental and parent is None and not or_full:
             raise BadRequest(
                 f"incremental: volume {volume.pk} has no backup in {container} that it could be "
                 f"compared with; make a full one first."
@@ -69,6 +73,7 @@ def create_backup(
             domain=volume.project_id,
             availability_zone=service.availability_zone,
             data_timestamp=snapshot.created_at if snapshot else None,
+            schedule_id=schedule_id,
         )
         operation = open_operation(
             kind="backup.create",
@@ -135,15 +140,18 @@ def _properties_of(volume: Volume) -> dict[str, Any]:
 
 
 def update_backup(*, backup: Backup, **changes: Any) -> Backup:
-    """Set `name`, `description` or all of `metadata`."""
-    return change_row(backup, "update", **changes)
+    """Set `name`, `description`, all of `metadata`, or whether it is `protected`: 400 for one that
+    is being deleted already."""
+    too_late = ("deleting",) if changes.get("protected") else ()
+    return change_row(backup, "update", unless=too_late, **changes)
 
 
 def delete_backup(*, backup: Backup, caller: Caller) -> None:
     """Delete a backup, whatever was compared with it. Raises `StateConflict` unless it is at
-    rest."""
+    rest, `BadRequest` while it is protected."""
     with transaction.atomic():
         backup = lock_row(backup)
+        _require_unprotected(backup)
         operation = open_operation(
             kind="backup.delete",
             resource=backup,
@@ -155,9 +163,11 @@ def delete_backup(*, backup: Backup, caller: Caller) -> None:
 
 
 def force_delete_backup(*, backup: Backup, caller: Caller) -> None:
-    """Delete a backup in whatever state it is; what works on it is told to stop first."""
+    """Delete a backup in whatever state it is; what works on it is told to stop first. Raises
+    `BadRequest` while it is protected."""
     with transaction.atomic():
         backup = lock_row(backup)
+        _require_unprotected(backup)
         others = active_operations(backup.pk)
         if backup.status == "deleting" and others.filter(kind="backup.delete").exists():
             return  # it is being deleted already
@@ -174,6 +184,14 @@ def force_delete_backup(*, backup: Backup, caller: Caller) -> None:
         # After the backup, as the commits of steps do: else the two could wait for each other.
         active_operations(backup.pk).exclude(kind="backup.delete").update(
             cancel_requested=True, updated_at=Now()
+        )
+
+
+def _require_unprotected(backup: Backup) -> None:
+    if backup.protected:
+        raise BadRequest(
+            f"Backup {backup.pk} is protected, and cannot be deleted: set its protected to false "
+            f"first."
         )
 
 

@@ -107,7 +107,7 @@ def paginate(
     links = []
     if len(rows) > limit:
         del rows[limit:]
-        links.append({"rel": "next", "href": next_address(request, rows[-1])})
+        links.append({"rel": "next", "href": next_address(request, rows[-1].pk)})
     return Page(rows, links, count)
 
 
@@ -193,8 +193,9 @@ def beyond_marker(queryset: QuerySet[Row], order: Sequence[SortKey], marker: str
     return beyond
 
 
-def next_address(request: ResourceRequest, last: Model) -> str:
+def next_address(request: ResourceRequest, last: object) -> str:
+    """Where a list goes on behind this id."""
     parameters = request.query_params.copy()
-    parameters["marker"] = str(last.pk)
+    parameters["marker"] = str(last)
     parameters.pop("offset", None)
     return f"{base_url(request)}{request.path}?{parameters.urlencode()}"

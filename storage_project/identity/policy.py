@@ -102,6 +102,12 @@ POLICY: dict[str, Rule] = {
     "backup:restore": MEMBER,
     "backup:force_delete": ADMIN,
     "backup:reset_status": ADMIN,
+    "backup_schedule:list": READER,
+    "backup_schedule:get": READER,
+    "backup_schedule:create": MEMBER,
+    "backup_schedule:update": MEMBER,
+    "backup_schedule:delete": MEMBER,
+    "backup_schedule:run": MEMBER,
     # A record names the content of any project.
     "backup:export": ADMIN,
     "backup:import": ADMIN,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -37,7 +38,7 @@ DEEPEST_FOR_LATER_RINGS = 20
 FIRST_PAUSE_S = 3
 LONGEST_PAUSE_S = 60
 LOOK_EVERY_S = 1.0
-CHORES_EVERY_S = 600.0
+TIDY_EVERY_S = 600.0
 
 # Active, and held by nobody. `finished_at` says the same as the status, and has an index.
 WAITING = FREE & Q(status__in=ACTIVE, finished_at__isnull=True)
@@ -48,16 +49,25 @@ Ring = Callable[[Operation], None]
 Depth = Callable[[str], int]
 
 
+@dataclass(frozen=True)
+class Chore:
+    """What dispatchers do besides, each of them every so often. Nobody is rung meanwhile, so one
+    that has much to do does a part of it; and others may be at the same."""
+
+    act: Callable[[], object]
+    every_s: float = TIDY_EVERY_S
+
+
 class Dispatcher:
     """The loop. `ring` sends an operation's chain, `depth` tells how many messages a queue holds;
-    both raise `BrokerError` while the broker is away. `chores` delete what has expired."""
+    both raise `BrokerError` while the broker is away."""
 
-    def __init__(self, ring: Ring, depth: Depth, chores: Sequence[Callable[[], int]] = ()) -> None:
+    def __init__(self, ring: Ring, depth: Depth, chores: Sequence[Chore] = ()) -> None:
         self._ring = ring
         self._depth = depth
-        self._chores = chores
+        self._due_at = dict.fromkeys(chores, 0.0)
         self._patience = Patience()
-        self._look_at = self._chores_at = 0.0
+        self._look_at = 0.0
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -85,10 +95,10 @@ class Dispatcher:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self.end_overdue()
-        if now >= self._chores_at:
-            self._chores_at = now + CHORES_EVERY_S
-            for chore in self._chores:
-                chore()
+        for chore, due_at in self._due_at.items():
+            if now >= due_at:
+                self._due_at[chore] = now + chore.every_s
+                chore.act()
 
     def ring_due(self) -> int:
         """Ring one batch of what is due; return how many rows were looked at."""

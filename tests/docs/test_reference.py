@@ -13,7 +13,10 @@ import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from backups import presence as backups_presence
+from backups.api.schedule_bodies import CreateSchedule
 from backups.engine import collect
+from backups.schedule_models import OUTCOMES
+from backups.services import chores, pruning, scheduled
 from backups.states import BACKUP
 from storage_project.api import faults, idempotency
 from storage_project.config import (
@@ -137,6 +140,13 @@ TIMES = {
         f"every {backups_presence.COLLECT_EVERY_S:g} s, and freed after "
         f"{collect.GRACE // timedelta(hours=1)} hours"
     ),
+    "a slot of a schedule is begun": f"within {chores.FIRE_EVERY_S:g} s of its time",
+    "a volume that a schedule cannot back up is tried again": (
+        f"after {scheduled.FIRST_PAUSE_S} s, doubling up to {scheduled.LONGEST_PAUSE_S} s"
+    ),
+    "retention looks at a schedule": (
+        f"after each of its backups, and every {pruning.ROUND / timedelta(seconds=1):g} s"
+    ),
     "servers are looked at": f"every {presence.LOOK_AT_SERVERS_EVERY_S:g} s",
     "exports are compared with what is attached": f"every {export_keeper.LOOK_EVERY_S:g} s",
     "a guest is asked to release a disk": (
@@ -193,6 +203,19 @@ def test_every_field_of_an_operation():
         name for cell in read_table("api.md", "field") for name in re.split("`?, `?", cell)
     }
     assert documented == set(OperationDetailRepresentation().fields) - {"id", "links"}
+
+
+def test_every_field_of_a_schedule():
+    documented = {
+        name
+        for cell in read_table("api.md", "field of a schedule")
+        for name in re.split("`?, `?", cell)
+    }
+    assert documented == set(CreateSchedule().fields)
+
+
+def test_every_outcome_of_a_scheduled_backup():
+    assert set(read_table("api.md", "outcome")) == set(OUTCOMES)
 
 
 def test_every_error():

@@ -66,4 +66,4 @@ def paginate_by_name(rows: QuerySet[Row], request: ResourceRequest) -> Page[Row]
     if len(found) <= limit:
         return Page(found)
     found.pop()
-    return Page(found, links=[{"rel": "next", "href": next_address(request, found[-1])}])
+    return Page(found, links=[{"rel": "next", "href": next_address(request, found[-1].pk)}])

@@ -6,19 +6,21 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from backups.services import chores as schedules
 from storage_project.api.idempotency import delete_expired_replies
 from storage_project.celery import app
 from storage_project.identity.retention import delete_expired_tokens
-from storage_project.operations.dispatcher import Dispatcher, queue_depth
+from storage_project.operations.dispatcher import Chore, Dispatcher, queue_depth
 from storage_project.operations.lease import Node
 from storage_project.operations.retention import delete_expired_messages, delete_old_operations
 from storage_project.operations.tasks import chain_of
 
 CHORES = (
-    delete_expired_messages,
-    delete_old_operations,
-    delete_expired_replies,
-    delete_expired_tokens,
+    *schedules.CHORES,
+    Chore(delete_expired_messages),
+    Chore(delete_old_operations),
+    Chore(delete_expired_replies),
+    Chore(delete_expired_tokens),
 )
 
 

@@ -33,6 +33,8 @@ WHOLE = NAMED | {
     "read_bytes",
     "transferred_bytes",
     "skipped_bytes",
+    "protected",
+    "schedule_id",
     "operations",
 }
 

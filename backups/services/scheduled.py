@@ -1,0 +1,154 @@
+"""The backups of schedules: each volume of a slot gets one, or a sentence that says why not.
+
+A volume that cannot be backed up now is tried again within the window; others do not wait for it.
+The backup is accepted in the transaction in which its row stops waiting: so of two dispatchers one
+makes it, and who is killed has either made it or not.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from time import monotonic
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from backups.models import Backup, Schedule, ScheduledBackup
+from backups.schedule_models import FAILED, MISSED, RUNNING, SUCCEEDED, WAITING
+from backups.services.backups import create_backup, delete_backup
+from backups.services.pruning import caller_for, prune_volumes
+from backups.services.slots import BATCH, NO_SCHEDULE
+from storage_project.api.faults import Fault
+from storage_project.operations.models import Operation
+from storage_project.operations.states import Status
+from volumes.models import Volume
+
+FIRST_PAUSE_S = 10
+LONGEST_PAUSE_S = 300
+# A backup that was begun and failed has been tried often enough by its operation.
+MOST_FAILURES = 3
+NAME_LENGTH = 200
+
+OVER = "Its window was over"
+
+
+def back_up_due(budget_s: float) -> None:
+    """Begin the backups whose moment has come, for as long as nobody minds."""
+    until = monotonic() + budget_s
+    due = ScheduledBackup.objects.filter(status=WAITING, begins_at__lte=Now())
+    due = due.select_related("run").annotate(now=Now()).order_by("begins_at")
+    entries = [*due[:BATCH]]
+    schedules = Schedule.objects.in_bulk({entry.schedule_id for entry in entries})
+    for entry in entries:
+        if monotonic() >= until:
+            return
+        _begin(entry, schedules.get(entry.schedule_id), entry.now)
+
+
+def _begin(entry: ScheduledBackup, schedule: Schedule | None, now: datetime) -> None:
+    if schedule is None or not (schedule.enabled or entry.run.is_extra):
+        _move(entry, MISSED, note=NO_SCHEDULE)
+        return
+    if now > entry.run.ends_at:
+        _move(entry, MISSED, note=f"{OVER}: {entry.note}" if entry.note else f"{OVER}.")
+        return
+    volume = Volume.objects.filter(pk=entry.volume_id).select_related("pool__service").first()
+    if volume is None:
+        _move(entry, MISSED, note="The volume has been deleted.")
+        return
+    try:
+        with transaction.atomic():
+            if _move(entry, RUNNING):
+                _back_up(entry, schedule, volume)
+    except Fault as fault:
+        _move(entry, WAITING, begins_at=_pause(entry.tries), note=fault.message)
+
+
+def _move(entry: ScheduledBackup, status: str, **values: object) -> bool:
+    """Move a row on, if it still is as `entry` says."""
+    mine = ScheduledBackup.objects.filter(pk=entry.pk, status=entry.status, tries=entry.tries)
+    return bool(mine.update(status=status, tries=F("tries") + 1, updated_at=Now(), **values))
+
+
+def _pause(tries: int) -> Combinable:
+    """When it is tried again."""
+    return Now() + timedelta(seconds=min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 10)))
+
+
+def _back_up(entry: ScheduledBackup, schedule: Schedule, volume: Volume) -> None:
+    since_full = _incremental_since_full(entry)
+    wants_full = schedule.full_every is not None and since_full + 1 >= schedule.full_every
+    backup = create_backup(
+        volume=volume,
+        caller=caller_for(schedule.user_id, volume.project_id, entry.run_id),
+        name=_name_of(entry, schedule),
+        container=schedule.container,
+        incremental=schedule.incremental and not wants_full,
+        or_full=True,
+        force=schedule.force,
+        schedule_id=schedule.pk,
+    )
+    ScheduledBackup.objects.filter(pk=entry.pk).update(
+        backup_id=backup.pk, note="", since_full=since_full + 1 if backup.is_incremental else 0
+    )
+
+
+def _incremental_since_full(entry: ScheduledBackup) -> int:
+    """How many incremental ones have followed the volume's latest full one of this schedule."""
+    before = ScheduledBackup.objects.filter(
+        schedule_id=entry.schedule_id,
+        volume_id=entry.volume_id,
+        status__in=(RUNNING, SUCCEEDED),
+        backup_id__isnull=False,
+    ).exclude(pk=entry.pk)
+    return before.order_by("-run__slot").values_list("since_full", flat=True).first() or 0
+
+
+def _name_of(entry: ScheduledBackup, schedule: Schedule) -> str:
+    """By the schedule and its slot, as its people read the time."""
+    slot = entry.run.slot.astimezone(ZoneInfo(schedule.time_zone))
+    return f"{schedule.name[:NAME_LENGTH]} {slot:%Y-%m-%d %H:%M %Z}"
+
+
+def follow_backups() -> None:
+    """Note how the backups that were begun have ended, and let retention look at their volumes."""
+    at_work = Backup.objects.filter(pk=OuterRef("backup_id"), status="creating")
+    ended = ScheduledBackup.objects.filter(~Exists(at_work), status=RUNNING)
+    entries = [*ended.select_related("run").annotate(now=Now())[:BATCH]]
+    backups = Backup.objects.in_bulk({entry.backup_id for entry in entries})
+    made: dict[UUID, list[UUID]] = {}
+    for entry in entries:
+        if _follow(entry, backups.get(entry.backup_id), entry.now):
+            made.setdefault(entry.schedule_id, []).append(entry.volume_id)
+    for schedule in Schedule.objects.filter(pk__in=made):
+        prune_volumes(schedule, made[schedule.pk])
+
+
+def _follow(entry: ScheduledBackup, backup: Backup | None, now: datetime) -> bool:
+    """Whether the backup is there, and it is this dispatcher that has noted it."""
+    if backup is None or backup.status in ("deleting", "error_deleting"):
+        _move(entry, FAILED, note="The backup was deleted.")
+    elif backup.status == "error":
+        _note_failure(entry, backup, now)
+    else:
+        return _move(entry, SUCCEEDED)
+    return False
+
+
+def _note_failure(entry: ScheduledBackup, backup: Backup, now: datetime) -> None:
+    """Try again, unless that has been done often enough or the window is over, or somebody wanted
+    it to end; what has failed goes."""
+    values = {"failures": entry.failures + 1, "note": backup.fail_reason or ""}
+    cancelled = Operation.objects.filter(resource_id=backup.pk, status=Status.CANCELLED)
+    often_enough = entry.failures + 1 >= MOST_FAILURES
+    if often_enough or now > entry.run.ends_at or cancelled.exists():
+        _move(entry, FAILED, **values)
+        return
+    with transaction.atomic():
+        if _move(entry, WAITING, begins_at=_pause(entry.tries), **values):
+            with suppress(Fault):
+                caller = caller_for(backup.user_id, backup.project_id, entry.run_id)
+                delete_backup(backup=backup, caller=caller)
