@@ -17,7 +17,7 @@ from drivers.export.iscsi import IscsiExport
 from drivers.export.nbd import NbdExport
 from tests.contracts.export_driver import daemons_below
 from tests.crash.processes.cluster import Cluster
-from tests.stack import HOST, file_backends, free_port, wait_until
+from tests.stack import HOST, directory_repository, file_backends, free_port, wait_until
 
 EXPORTS = ("file", "nbd", "iscsi")
 REFLINK = "reflink"  # a backend over NBD, where files can share blocks; started by who has a disk
@@ -31,7 +31,7 @@ class Site(Cluster):
         self._portal_port = free_port()
         super().__init__(home, self._configuration(libvirt_uri))
         self.backends = [*EXPORTS]
-        self.workers = ["control", "volume", "compute"]
+        self.workers = ["control", "volume", "compute", *self.copies]
         self.dispatchers = ["dispatch"]
         self.sockets = home / "servers"
         self.sockets.mkdir()
@@ -40,6 +40,7 @@ class Site(Cluster):
         tables = [file_backends(name, exports=[name], **ROOMY) for name in EXPORTS]
         tables += [
             file_backends(REFLINK, exports=["nbd"], **ROOMY),
+            directory_repository("main"),
             f"[exports.iscsi]\nportal_port = {self._portal_port}",
             '[hypervisors.qemu]\ndriver = "qemu"\nsockets = "servers"',
             f'[hypervisors.kvm]\ndriver = "libvirt"\nuri = {json.dumps(libvirt_uri)}',
@@ -48,8 +49,9 @@ class Site(Cluster):
 
     def _start_workers(self) -> None:
         self.start_worker("control", queue="control")
-        queues = [f"volume.{HOST}@{name}" for name in EXPORTS]
-        self.start_worker("volume", queue=",".join([*queues, f"data.{HOST}"]))
+        self.start_worker("volume", queue=",".join(f"volume.{HOST}@{name}" for name in EXPORTS))
+        for name in self.copies:
+            self.start_worker(name, queue=f"data.{HOST}", threads=True)
         self.start_worker("compute", queue=f"compute.{HOST}")
         self.start_exports()
 
@@ -116,6 +118,31 @@ class Site(Cluster):
         )
         [file] = self.home.glob(f"volumes/*/snapshots/{volume_id}@{Path(path).name}")
         return file
+
+    # Backups
+
+    def back_up(self, volume_id: str, *, incremental: bool = False) -> str:
+        """The id of a new backup, once it is available; the volume may be in use."""
+        body = {"backup": {"volume_id": volume_id, "incremental": incremental, "force": True}}
+        answer = self.demo.send("POST", "/v3/backups", body)
+        assert answer.status_code == 202, answer.text
+        backup_id: str = answer.json()["backup"]["id"]
+        self.wait_until(
+            lambda: self.backup(backup_id)["status"] == "available", f"backup {backup_id}"
+        )
+        return backup_id
+
+    def backup(self, backup_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.demo.get(f"/v3/backups/{backup_id}")["backup"]
+        return found
+
+    def restore(self, backup_id: str) -> str:
+        """The id of a new volume with what was backed up, once it is available."""
+        answer = self.demo.send("POST", f"/v3/backups/{backup_id}/restore", {"restore": {}})
+        assert answer.status_code == 202, answer.text
+        volume_id: str = answer.json()["restore"]["volume_id"]
+        self.wait_for_volume(volume_id, "available")
+        return volume_id
 
     # Servers
 
