@@ -1,4 +1,4 @@
-"""A backup is of a single moment, also while a guest writes, and the guest notices nothing of it."""
+"""A backup is of a single moment, also while a guest writes, who notices nothing."""
 
 from tests.attach.counting import counted
 from tests.attach.server import Server
