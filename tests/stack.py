@@ -162,7 +162,7 @@ class Stack:
 
     def start_broker(self) -> Process:
         """Valkey on a port of its own, as durable as the embedded one."""
-        return self._start(
+        return self.start(
             "broker",
             [
                 find_valkey(),
@@ -185,7 +185,7 @@ class Stack:
     ) -> Process:
         """A Celery worker; `include` is a module with more tasks. With `threads` it is one process,
         as what lives in memory needs it."""
-        return self._start(
+        return self.start(
             name,
             [
                 *(sys.executable, "-m", "celery", "--app", "storage_project.celery:app", "worker"),
@@ -199,16 +199,16 @@ class Stack:
         )
 
     def start_dispatcher(self, name: str = "dispatch") -> Process:
-        return self._start(name, [sys.executable, "manage.py", "dispatch"])
+        return self.start(name, [sys.executable, "manage.py", "dispatch"])
 
     def start_exports(self) -> Process:
         """What keeps the exports that have daemons."""
-        return self._start("exports", [sys.executable, "manage.py", "exports"])
+        return self.start("exports", [sys.executable, "manage.py", "exports"])
 
     def start_web(self) -> str:
         """gunicorn as `up` runs it; returns the address of the API."""
         port = free_port()
-        self._start(
+        self.start(
             "web",
             [
                 *(sys.executable, "-m", "gunicorn", "storage_project.wsgi:application"),
@@ -225,7 +225,8 @@ class Stack:
         log = self.processes[name].log
         wait_until(lambda: f"{name}@{HOST} ready" in log(), f"worker {name}")
 
-    def _start(self, name: str, argv: list[str]) -> Process:
+    def start(self, name: str, argv: list[str]) -> Process:
+        """Anything else that belongs to it."""
         log = self.home / "log" / f"{name}.log"
         self.processes[name] = Process(argv, environment=self.environment, log=log)
         return self.processes[name]
