@@ -142,7 +142,7 @@ def require_pack(driver: RepositoryDriver, pack_id: bytes) -> None:
     _read_header(driver.get_range(key, 0, HEADER.size), key, pack_id)
 
 
-def _read_header(data: bytes, key: str, pack_id: bytes) -> tuple[int, bytes]:
+def _read_header(data: Buffer, key: str, pack_id: bytes) -> tuple[int, bytes]:
     """(flags, domain)"""
     magic, version, flags, named, domain = HEADER.unpack(data)
     if magic != HEADER_MAGIC or named != pack_id:

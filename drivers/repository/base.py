@@ -79,7 +79,7 @@ class RepositoryDriver(ABC):
         """All of an object. Raises `not_found`."""
 
     @abstractmethod
-    def get_range(self, key: str, offset: int, length: int) -> bytes:
+    def get_range(self, key: str, offset: int, length: int) -> bytes | bytearray:
         """`length` bytes of an object from `offset` on. Raises `not_found`; `corrupt` when the
         object ends before."""
 

@@ -22,6 +22,7 @@ from typing import Annotated, NamedTuple
 
 from drivers.errors import DriverError, Reason
 from drivers.options import Option
+from drivers.page_cache import drop, read_passing
 from drivers.repository.base import Buffer, RepositoryDriver, RepositoryStats, StoredObject
 from drivers.repository.keys import (
     ends_early,
@@ -39,8 +40,6 @@ from drivers.volume.os_errors import translated_os_errors
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Nobody writes an object for so long: whoever began the draft was killed.
 ABANDONED_AFTER_S = 24 * 3600
-# From this size on, what was written or read makes room for others in the machine's memory.
-LARGE_BYTES = 256 << 10
 # How often the folder of an object may go away in the moment before the object gets its name.
 NAMING_ATTEMPTS = 100
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -114,10 +113,10 @@ class DirectoryRepository(RepositoryDriver):
     @translated_os_errors("repository")
     def get(self, key: str) -> bytes:
         with self._opened_object(key) as descriptor:
-            return read(descriptor, 0, os.fstat(descriptor).st_size)
+            return bytes(read(descriptor, 0, os.fstat(descriptor).st_size))
 
     @translated_os_errors("repository")
-    def get_range(self, key: str, offset: int, length: int) -> bytes:
+    def get_range(self, key: str, offset: int, length: int) -> bytes | bytearray:
         require_range(offset, length)
         with self._opened_object(key) as descriptor:
             content = read(descriptor, offset, length)
@@ -173,7 +172,7 @@ class DirectoryRepository(RepositoryDriver):
         try:
             write(descriptor, buffers)
             os.fsync(descriptor)
-            make_room(descriptor, 0, size_bytes)
+            drop(descriptor, 0, size_bytes)
             yield path
         finally:
             os.close(descriptor)
@@ -320,22 +319,18 @@ def write(descriptor: int, buffers: list[memoryview]) -> None:
             buffers[position] = buffers[position][written:]
 
 
-def read(descriptor: int, offset: int, length: int) -> bytes:
-    """Read this many bytes, or as many as there are."""
-    content = os.pread(descriptor, length, offset)
-    while len(content) < length:
-        more = os.pread(descriptor, length - len(content), offset + len(content))
-        if not more:
-            break
-        content += more
-    make_room(descriptor, offset, len(content))
+def read(descriptor: int, offset: int, length: int) -> bytearray:
+    """Read this many bytes, or as many as there are; others have more use for the memory."""
+    content = bytearray(length)
+    position = 0
+    with memoryview(content) as view:
+        while position < length:
+            count = read_passing(descriptor, view[position:], offset + position)
+            if not count:
+                break
+            position += count
+    del content[position:]
     return content
-
-
-def make_room(descriptor: int, offset: int, length: int) -> None:
-    """Let go of what the machine keeps in memory of a file, for what others read again."""
-    if length >= LARGE_BYTES:
-        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def walk(folder: int, prefix: str) -> Iterator[StoredObject]:

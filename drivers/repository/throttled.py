@@ -81,7 +81,7 @@ class ThrottledRepository(RepositoryDriver):
             throttle.count(len(content))  # which nobody knew before
         return content
 
-    def get_range(self, key: str, offset: int, length: int) -> bytes:
+    def get_range(self, key: str, offset: int, length: int) -> bytes | bytearray:
         with self._call(max(0, length)):
             return self.repository.get_range(key, offset, length)
 

@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterator
 
 from drivers.errors import DriverError, Reason
+from drivers.page_cache import read_passing
 from drivers.volume import sparse
 from drivers.volume.base import Extent, VolumeReader, VolumeWriter
 from drivers.volume.os_errors import translated_os_errors
 
 
 class RawFileReader(VolumeReader):
-    """Reads by position, so threads share it without a lock. Owns the descriptor."""
+    """Reads by position, so threads share it without a lock, and leaves what the machine has in
+    memory of the file as it is. Owns the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -21,7 +23,7 @@ class RawFileReader(VolumeReader):
         view = memoryview(buffer).cast("B")
         self.require_inside(offset, len(view))
         while view:
-            count = os.preadv(self._descriptor, [view], offset)
+            count = read_passing(self._descriptor, view, offset)
             if count == 0:
                 raise DriverError(
                     "The volume is shorter on its backend than it should be.",

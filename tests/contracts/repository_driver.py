@@ -107,7 +107,7 @@ class RepositoryContract:
         for offset, length in [(0, 1), (0, size), (size - 1, 1), (4095, 4098), (7, 0), (size, 0)]:
             read = repository.get_range("packs/00/one", offset, length)
             assert read == content[offset : offset + length]
-            assert isinstance(read, bytes)
+            assert isinstance(read, bytes | bytearray)
 
     def test_a_range_past_the_end_is_damage(self, repository):
         repository.put("packs/00/one", [bytes(1000)])
