@@ -62,9 +62,7 @@ def rules_of(schedule: Schedule) -> Rules:
     )
 
 
-def volumes_with_backups(
-    schedule: Schedule, *, beyond: UUID | None = None, limit: int = BATCH
-) -> list[UUID]:
+def volumes_with_backups(schedule: Schedule, *, beyond: UUID | None, limit: int) -> list[UUID]:
     """The ids of volumes that a schedule has backups of, in order; they may be gone."""
     backups = Backup.objects.filter(schedule_id=schedule.pk)
     if beyond is not None:
@@ -128,7 +126,7 @@ def prune_in_turn(budget_s: float) -> None:
     due = Schedule.objects.filter(Q(pruned_at=None) | Q(pruned_at__lte=Now() - ROUND), enabled=True)
     for schedule in due.order_by("pruned_at")[:BATCH]:
         mine, at = due.filter(pk=schedule.pk), schedule.pruned_to
-        while ids := volumes_with_backups(schedule, beyond=at):
+        while ids := volumes_with_backups(schedule, beyond=at, limit=BATCH):
             prune_volumes(schedule, ids)
             if not mine.filter(pruned_to=at).update(pruned_to=ids[-1]):
                 return  # somebody else was quicker
