@@ -6,10 +6,23 @@ from django import forms
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from backups.models import Backup
-from backups.services.backups import delete_backup, force_delete_backup, reset_status
+from backups.models import Backup, Schedule
+from backups.services.backups import (
+    delete_backup,
+    force_delete_backup,
+    reset_status,
+    update_backup,
+)
 from backups.states import BACKUP, DELETABLE, STATUSES
-from storage_project.console.columns import NOTHING, document, gib, moment, row_link
+from storage_project.console.columns import (
+    NOTHING,
+    Tone,
+    badge,
+    document,
+    gib,
+    moment,
+    row_link,
+)
 from storage_project.console.confirmation import confirmed
 from storage_project.console.projects import ProjectFilter
 from storage_project.identity.caller import Caller
@@ -35,7 +48,7 @@ class StatusForm(forms.Form):
     explains="The backup will be gone for good. Others, also those that were compared with it, "
     "stay whole.",
     destroys=True,
-    offered=lambda backup: backup.status in DELETABLE,
+    offered=lambda backup: backup.status in DELETABLE and not backup.protected,
 )
 def delete(backup: Backup, caller: Caller) -> None:
     delete_backup(backup=backup, caller=caller)
@@ -46,6 +59,7 @@ def delete(backup: Backup, caller: Caller) -> None:
     explains="What works on the backup is told to stop; then it will be gone for good, in whatever "
     "state it is now.",
     destroys=True,
+    offered=lambda backup: not backup.protected,
 )
 def force_delete(backup: Backup, caller: Caller) -> None:
     force_delete_backup(backup=backup, caller=caller)
@@ -61,24 +75,57 @@ def reset(backup: Backup, caller: Caller, status: str) -> None:
     reset_status(backup=backup, status=status, caller=caller)
 
 
+@confirmed(
+    "Protect",
+    explains="Nobody can delete the backup then, neither its retention nor by force, until it is "
+    "not protected any more.",
+    offered=lambda backup: not backup.protected,
+)
+def protect(backup: Backup, caller: Caller) -> None:
+    update_backup(backup=backup, protected=True)
+
+
+@confirmed(
+    "Stop protecting",
+    explains="The backup can be deleted again. Where a schedule has made it and does not want it "
+    "any more, that happens within an hour.",
+    offered=lambda backup: backup.protected,
+)
+def stop_protecting(backup: Backup, caller: Caller) -> None:
+    update_backup(backup=backup, protected=False)
+
+
 @admin.register(Backup)
 class BackupAdmin(ResourceRows):
-    list_display = ("title", "state", "size", "of_volume", "container", "taken", "project")
-    list_filter = (BackupStatusFilter, ProjectFilter, "container", "created_at")
+    list_display = (
+        "title",
+        "state",
+        "guarded",
+        "size",
+        "of_volume",
+        "container",
+        "taken",
+        "project",
+    )
+    list_filter = (BackupStatusFilter, "protected", ProjectFilter, "container", "created_at")
     ordering = ("-created_at", "-id")
     sortable_by = ("size", "taken")
     search_fields = ("name", "=project_id")
-    search_ids = ("id", "volume_id")
-    search_help_text = "Words of a name; the beginning of an id, or its volume's; a project's id."
-    actions = (delete, force_delete, reset)
+    search_ids = ("id", "volume_id", "schedule_id")
+    search_help_text = (
+        "Words of a name; the beginning of an id, or its volume's or schedule's; a project's id."
+    )
+    actions = (delete, force_delete, protect, stop_protecting, reset)
     fields = (
         "id",
         "name",
         "description",
+        "guarded",
         "size",
         "of_volume",
         "snapshot_id",
         "compared_with",
+        "made_by",
         "container",
         "taken",
         "object_count",
@@ -112,6 +159,18 @@ class BackupAdmin(ResourceRows):
         if backup.parent_id is None:
             return NOTHING
         return row_link(Backup, backup.parent_id, str(backup.parent_id))
+
+    @admin.display(description="protected", ordering="protected")
+    def guarded(self, backup: Backup) -> SafeString | str:
+        return badge("protected", Tone.GOOD) if backup.protected else NOTHING
+
+    @admin.display(description="schedule")
+    def made_by(self, backup: Backup) -> SafeString | str:
+        """It may be gone."""
+        schedule = Schedule.objects.filter(pk=backup.schedule_id or backup.pk).first()
+        if schedule is None:
+            return str(backup.schedule_id or NOTHING)
+        return row_link(Schedule, schedule.pk, schedule)
 
     @admin.display(description="taken", ordering="data_timestamp")
     def taken(self, backup: Backup) -> SafeString | str:

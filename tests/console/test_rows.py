@@ -8,13 +8,17 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from backups.models import ScheduledBackup
 from storage_project.operations.models import Operation, Transition
 from tests.factories import (
     AttachmentFactory,
+    BackupFactory,
     MessageFactory,
     OperationFactory,
     PoolFactory,
     ProjectFactory,
+    ScheduleFactory,
+    ScheduleRunFactory,
     ServerFactory,
     ServiceFactory,
     SnapshotFactory,
@@ -43,6 +47,15 @@ def make_server() -> Server:
     return server
 
 
+def make_scheduled() -> ScheduledBackup:
+    run = ScheduleRunFactory()
+    values = {"schedule_id": run.schedule_id, "begins_at": run.slot, "note": "Why."}
+    backup_id = BackupFactory().pk
+    return ScheduledBackup.objects.create(
+        run=run, volume_id=VolumeFactory().pk, backup_id=backup_id, **values
+    )
+
+
 def make_usage() -> QuotaUsage:
     return QuotaUsage.objects.create(project_id=ProjectFactory().pk, resource="volumes", in_use=2)
 
@@ -59,6 +72,10 @@ ENGINE_ROWS: dict[str, Callable[[], Model]] = {
     "volumes/service": ServiceFactory,
     "volumes/pool": PoolFactory,
     "volumes/quotausage": make_usage,
+    "backups/backup": lambda: BackupFactory(project_id=ProjectFactory().pk),
+    "backups/schedule": lambda: ScheduleFactory(project_id=ProjectFactory().pk),
+    "backups/schedulerun": lambda: make_scheduled().run,
+    "backups/scheduledbackup": make_scheduled,
     "operations/operation": lambda: OperationFactory(project_id=ProjectFactory().pk),
     "operations/message": lambda: MessageFactory(operation=OperationFactory()),
     "operations/transition": make_transition,

@@ -1,0 +1,341 @@
+"""Schedules: what they cover, how their slots went, and what their retention will do."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
+from backups.schedule_models import ENDED, FAILED, MISSED, OUTCOMES, RUNNING, SUCCEEDED, WAITING
+from backups.selectors import TYPE_NAME
+from backups.services.pruning import VolumePlan, plan_volumes, volumes_with_backups
+from backups.services.schedules import delete_schedule, run_schedule, update_schedule
+from backups.services.slots import count_outcomes
+from storage_project.console.columns import (
+    NOTHING,
+    Tone,
+    badge,
+    list_url,
+    moment,
+    one_line,
+    row_link,
+)
+from storage_project.console.confirmation import confirmed
+from storage_project.console.filters import WordFilter
+from storage_project.console.projects import ProjectFilter
+from storage_project.console.rows import EngineRows
+from storage_project.identity.caller import Caller
+from storage_project.operations.admin.story import SHOWN
+from volumes.models import Volume, VolumeType
+
+TONES = {
+    WAITING: Tone.WARN,
+    RUNNING: Tone.BUSY,
+    SUCCEEDED: Tone.GOOD,
+    ENDED: Tone.GOOD,
+    FAILED: Tone.BAD,
+    MISSED: Tone.BAD,
+}
+RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+@confirmed(
+    "Run now",
+    explains="All volumes that the schedule covers are backed up now, as a slot that is not in "
+    "the plan.",
+)
+def run_now(schedule: Schedule, caller: Caller) -> None:
+    run_schedule(schedule=schedule)
+
+
+@confirmed(
+    "Enable",
+    explains="The schedule goes on with its next slot. Those that went by meanwhile are not made "
+    "up for. Its retention deletes again what its rules do not keep.",
+    offered=lambda schedule: not schedule.enabled,
+)
+def enable(schedule: Schedule, caller: Caller) -> None:
+    update_schedule(schedule=schedule, enabled=True)
+
+
+@confirmed(
+    "Disable",
+    explains="The schedule makes no backups and deletes none until it is enabled again. Backups "
+    "that are being made go on.",
+    offered=lambda schedule: schedule.enabled,
+)
+def disable(schedule: Schedule, caller: Caller) -> None:
+    update_schedule(schedule=schedule, enabled=False)
+
+
+@confirmed(
+    "Delete",
+    explains="The schedule will be gone for good. The backups that it has made stay, and nothing "
+    "deletes them any more.",
+    destroys=True,
+)
+def delete(schedule: Schedule, caller: Caller) -> None:
+    delete_schedule(schedule=schedule)
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(EngineRows):
+    change_form_template = "backups/schedule.html"
+    list_display = ("name", "state", "covers", "times", "next", "last", "project")
+    list_filter = ("enabled", ProjectFilter)
+    ordering = ("-created_at", "-id")
+    sortable_by = ("name", "next", "last")
+    search_fields = ("name", "=project_id")
+    search_ids = ("id", "volume_id")
+    search_help_text = "Words of a name; the beginning of an id, or its volume's; a project's id."
+    actions = (run_now, enable, disable, delete)
+    fields = (
+        "id",
+        "name",
+        "description",
+        "disabled_reason",
+        "covers",
+        "times",
+        "jitter_minutes",
+        "window_minutes",
+        "makes",
+        "force",
+        "container",
+        "keeps",
+        "next",
+        "last",
+        "project",
+        "user_id",
+        "created",
+        "changed",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Its volume may be gone."""
+        names = Volume.objects.filter(pk=OuterRef("volume_id")).values("name")
+        schedules = super().get_queryset(request)
+        return schedules.annotate(volume_type_name=TYPE_NAME, volume_name=Subquery(names[:1]))
+
+    @admin.display(description="status", ordering="enabled")
+    def state(self, schedule: Schedule) -> SafeString:
+        if schedule.enabled:
+            return badge("enabled", Tone.GOOD)
+        return badge("disabled", Tone.BAD if schedule.disabled_reason else Tone.QUIET)
+
+    @admin.display(description="covers")
+    def covers(self, schedule: Any) -> SafeString:
+        if schedule.volume_id is not None:
+            name = schedule.volume_name or schedule.volume_id
+            return row_link(Volume, schedule.volume_id, name)
+        of_type = row_link(VolumeType, schedule.volume_type_id, schedule.volume_type_name)
+        whose = "all projects" if schedule.all_projects else "the project"
+        return format_html("volumes of type {}, of {}", of_type, whose)
+
+    @admin.display(description="slots")
+    def times(self, schedule: Schedule) -> SafeString:
+        return format_html("<code>{}</code> {}", schedule.cron, schedule.time_zone)
+
+    @admin.display(description="makes")
+    def makes(self, schedule: Schedule) -> str:
+        if not schedule.incremental:
+            return "full backups"
+        every = schedule.full_every
+        return "incremental backups" + (f", every {every}th of them full" if every else "")
+
+    @admin.display(description="keeps")
+    def keeps(self, schedule: Schedule) -> str:
+        kept = [f"{n} {rule}" for rule in RULES if (n := getattr(schedule, f"keep_{rule}"))]
+        if schedule.max_age_days is not None:
+            kept.append(f"none older than {schedule.max_age_days} days")
+        return ", ".join(kept) or "all"
+
+    @admin.display(description="next slot", ordering="next_slot")
+    def next(self, schedule: Schedule) -> SafeString | str:
+        return moment(schedule.next_slot)
+
+    @admin.display(description="last slot", ordering="last_slot")
+    def last(self, schedule: Schedule) -> SafeString | str:
+        return moment(schedule.last_slot)
+
+    @admin.display(description="changed")
+    def changed(self, schedule: Schedule) -> SafeString | str:
+        return moment(schedule.updated_at)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context |= {"state": self.state(obj)} | runs_of(obj) | plans_of(obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+def runs_of(schedule: Schedule) -> dict[str, Any]:
+    """The latest runs for the page of a schedule, and where the rest is."""
+    runs = [*ScheduleRun.objects.filter(schedule_id=schedule.pk).order_by("-slot")[:SHOWN]]
+    counted = count_outcomes([run.pk for run in runs if run.finished_at is None])
+    return {
+        "runs": [
+            {
+                "slot": row_link(ScheduleRun, run.pk, moment(run.slot)),
+                "state": badge(run.status, TONES[run.status]),
+                "outcomes": shown_outcomes(counted.get(run.pk, run.outcomes)),
+                "note": "asked for" if run.is_extra else run.note,
+            }
+            for run in runs
+        ],
+        "runs_url": list_url(ScheduleRun, schedule_id=str(schedule.pk)),
+    }
+
+
+def shown_outcomes(outcomes: dict[str, int]) -> str:
+    told = [f"{outcomes[each]} {each}" for each in OUTCOMES if outcomes.get(each)]
+    return ", ".join(told) or NOTHING
+
+
+def plans_of(schedule: Schedule) -> dict[str, Any]:
+    """What retention would do, for the first of its volumes."""
+    ids = volumes_with_backups(schedule, beyond=None, limit=SHOWN + 1)
+    names = dict(Volume.objects.filter(pk__in=ids).values_list("pk", "name"))
+    plans = plan_volumes(schedule, ids[:SHOWN])
+    return {
+        "plans": [shown_plan(plan, names.get(plan.volume_id)) for plan in plans],
+        "has_more_plans": len(ids) > SHOWN,
+    }
+
+
+def shown_plan(plan: VolumePlan, name: str | None) -> dict[str, Any]:
+    return {
+        "volume": row_link(Volume, plan.volume_id, name or plan.volume_id),
+        "backups": [
+            {
+                "link": row_link(Backup, planned.backup.pk, planned.backup),
+                "taken": moment(planned.backup.data_timestamp),
+                "verdict": badge("kept", Tone.GOOD) if planned.keep else badge("goes", Tone.WARN),
+                "reason": planned.reason,
+            }
+            for planned in plan.backups
+        ],
+    }
+
+
+@admin.register(ScheduleRun)
+class ScheduleRunAdmin(EngineRows):
+    """The slots of all schedules."""
+
+    change_form_template = "backups/schedule_run.html"
+    list_display = ("begun", "of_schedule", "state", "counts", "told")
+    list_filter = ("status", "is_extra")
+    ordering = ("-slot", "-id")
+    sortable_by = ("begun",)
+    search_ids = ("id", "schedule_id")
+    fields = ("begun", "of_schedule", "is_extra", "counts", "told", "until", "finished")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Its schedule may be gone."""
+        names = Schedule.objects.filter(pk=OuterRef("schedule_id")).values("name")
+        return super().get_queryset(request).annotate(schedule_name=Subquery(names[:1]))
+
+    @admin.display(description="slot", ordering="slot")
+    def begun(self, run: ScheduleRun) -> SafeString | str:
+        return moment(run.slot)
+
+    @admin.display(description="schedule")
+    def of_schedule(self, run: Any) -> SafeString | str:
+        if run.schedule_name is None:
+            return str(run.schedule_id)
+        return row_link(Schedule, run.schedule_id, run.schedule_name)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, run: ScheduleRun) -> SafeString:
+        return badge(run.status, TONES[run.status])
+
+    @admin.display(description="volumes")
+    def counts(self, run: ScheduleRun) -> str:
+        return shown_outcomes(run.outcomes)
+
+    @admin.display(description="note")
+    def told(self, run: ScheduleRun) -> SafeString:
+        return one_line(run.note or NOTHING)
+
+    @admin.display(description="window ends")
+    def until(self, run: ScheduleRun) -> SafeString | str:
+        return moment(run.ends_at)
+
+    @admin.display(description="finished")
+    def finished(self, run: ScheduleRun) -> SafeString | str:
+        return moment(run.finished_at)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Those that were not backed up stand first, with the reason."""
+        rows = obj.backups.exclude(status=SUCCEEDED).order_by("status", "volume_id")[:SHOWN]
+        volumes = [
+            {
+                "volume": row_link(Volume, row.volume_id, row.volume_id),
+                "state": badge(row.status, TONES[row.status]),
+                "backup": row_link(Backup, row.backup_id, "backup") if row.backup_id else NOTHING,
+                "note": row.note,
+            }
+            for row in rows
+        ]
+        url = list_url(ScheduledBackup, run__id__exact=str(obj.pk))
+        obj.outcomes = count_outcomes([obj.pk])[obj.pk]
+        context |= {"state": self.state(obj), "volumes": volumes, "volumes_url": url}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class OutcomeFilter(WordFilter):
+    title = "outcome"
+    parameter_name = "status"
+
+    def words(self) -> list[str]:
+        return [*OUTCOMES]
+
+
+@admin.register(ScheduledBackup)
+class ScheduledBackupAdmin(EngineRows):
+    """Each volume in each slot."""
+
+    list_display = ("volume", "slot", "state", "told", "backup")
+    list_filter: ClassVar[Any] = (OutcomeFilter,)
+    list_select_related = ("run",)
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    search_ids = ("volume_id", "schedule_id", "backup_id")
+    search_help_text = "The beginning of the id of a volume, a schedule or a backup."
+    fields = ("volume", "slot", "state", "note", "backup", "tries", "failures", "begins_at")
+
+    @admin.display(description="volume")
+    def volume(self, row: ScheduledBackup) -> SafeString:
+        return row_link(Volume, row.volume_id, row.volume_id)
+
+    @admin.display(description="slot")
+    def slot(self, row: ScheduledBackup) -> SafeString:
+        return row_link(ScheduleRun, row.run_id, moment(row.run.slot))
+
+    @admin.display(description="outcome")
+    def state(self, row: ScheduledBackup) -> SafeString:
+        return badge(row.status, TONES[row.status])
+
+    @admin.display(description="note")
+    def told(self, row: ScheduledBackup) -> SafeString:
+        return one_line(row.note or NOTHING)
+
+    @admin.display(description="backup")
+    def backup(self, row: ScheduledBackup) -> SafeString | str:
+        return row_link(Backup, row.backup_id, row.backup_id) if row.backup_id else NOTHING
