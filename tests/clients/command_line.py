@@ -9,12 +9,25 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import IO, Any
+
+from cliff import command as cliff_command
 
 PATIENCE_S = 120
 # A new interpreter would need a second for its imports, each time.
 FORK = multiprocessing.get_context("fork")
+
+
+@cache
+def load_commands() -> None:
+    """Read what every command of `openstack` reads when it starts, once for all children."""
+    for group in entry_points().groups:
+        if group.startswith("openstack."):
+            for each in entry_points(group=group):
+                each.load()
+    cliff_command._get_distributions_by_modules()
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class CommandLine:
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         [script] = entry_points(group="console_scripts", name=name)
+        if name == "openstack":
+            load_commands()
         self._name = name
         self._main: Callable[[], object] = script.load()
         self._environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment}

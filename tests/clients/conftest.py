@@ -41,6 +41,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         + simulated_hypervisor("lab", *SERVERS)
         + directory_repository("main"),
     )
+    stack.environment["DJANGO_SETTINGS_MODULE"] = "tests.clients.settings"
     with stack:
         stack.start_worker("control", queue="control")
         queues = ",".join(f"volume.{HOST}@{name}" for name in BACKENDS)
