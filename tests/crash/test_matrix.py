@@ -3,21 +3,28 @@
 Each case must end, with the resource in a legal state, nothing on the backends that no row owns,
 quotas and pools exact, and a message when it failed. The pipelines are those of the settings: a
 new one is covered as soon as it is listed, and needs an entry in `scenarios.py`.
+
+The cover: each accident happens once at each step of each request, here or in the run on the other
+database; and each accident at each step happens on both databases, and with both drivers on each
+where the step is one that drivers have a part in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from drivers.errors import DriverError, Reason
 from storage_project.api.faults import Conflict
+from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.services import cancel_operation
 from storage_project.operations.states import PLACED, STEPS, Status, Step, following
 from tests.crash.accidents import FOR_EVER, Moment, cancelled, failing, killed, overtaken
+from tests.crash.cover import DATABASES, HERE, numbered
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.operations.consistency import require_consistent
 from tests.operations.engine import Engine
@@ -205,12 +212,45 @@ TROUBLES: dict[str, tuple[Trouble, Ends]] = {
     "nobody comes": (nobody_comes, succeeds_elsewhere(Step.PROVISION)),
 }
 
+# Where a case runs: its driver and its database, in the order in which cases are dealt out.
+PLACES = (
+    ("memory", "sqlite3"),
+    ("file", "postgresql"),
+    ("file", "sqlite3"),
+    ("memory", "postgresql"),
+)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A case and where it runs."""
+
+    request: str
+    step: Step
+    accident: str
+    driver: str
+    database: str
+
+
+def deals(*steps: Step, start: int = 0) -> Iterator[Deal]:
+    """Everything that can happen at these steps. Only at some of them drivers have a part."""
+    for number, (request, step, accident) in numbered(SCENARIOS, steps, TROUBLES):
+        driver, database = PLACES[(start + number) % len(PLACES)]
+        undoes = pipelines()[SCENARIOS[request].kind].on_undo is not None
+        if step is not Step.UNDO or (undoes and not accident.startswith("cancelled")):
+            yield Deal(request, step, accident, driver if step in PLACED else "memory", database)
+
+
 CASES = [
-    pytest.param(driver, request, step, *trouble, id=f"{driver} {request}, {step}: {name}")
-    for request in SCENARIOS
-    for step in STEPS
-    for name, trouble in TROUBLES.items()
-    for driver in ("memory", *(["file"] if step in PLACED else []))
+    pytest.param(
+        each.driver,
+        each.request,
+        each.step,
+        *TROUBLES[each.accident],
+        id=f"{each.driver} {each.request}, {each.step}: {each.accident}",
+    )
+    for each in deals(*STEPS)
+    if each.database == HERE
 ]
 
 
@@ -223,6 +263,19 @@ def world(world: World, configure: Callable[[str], None], driver: str) -> World:
 
 def test_has_a_scenario_for_every_pipeline() -> None:
     assert {scenario.kind for scenario in SCENARIOS.values()} == pipelines().keys()
+
+
+@pytest.mark.parametrize("step", [*STEPS, Step.UNDO])
+def test_each_accident_happens_everywhere(step: Step) -> None:
+    """On both databases, and with both drivers on each; nothing is left out and nothing twice."""
+    everywhere = set(PLACES) if step in PLACED else {("memory", each) for each in DATABASES}
+    dealt = [*deals(step)]
+    for accident in {each.accident for each in dealt}:
+        places = {(each.driver, each.database) for each in dealt if each.accident == accident}
+        assert places == everywhere, accident
+    assert len({(each.request, each.accident) for each in dealt}) == len(dealt)
+    if step is not Step.UNDO:
+        assert len(dealt) == len(SCENARIOS) * len(TROUBLES)
 
 
 @pytest.mark.parametrize(("driver", "request_name", "step", "trouble", "ends"), CASES)
@@ -240,8 +293,14 @@ def require_well_ended(case: Case, ends: Ends) -> None:
     require_consistent()
     operation = case.scenario.operation()
     assert operation.status in ends(case), operation.timeline
+    claims = claims_made()
     case.engine.deliver_again()
-    require_consistent()
+    assert claims_made() == claims
+
+
+def claims_made() -> dict[UUID, int]:
+    """How often each operation was claimed. Without a claim no step runs, so nothing changes."""
+    return dict(Operation.objects.values_list("pk", "fence"))
 
 
 def cancels_what_was_begun(world: World, scenario: Scenario) -> Callable[[], None]:
@@ -262,17 +321,20 @@ def is_cancelled(_: Case) -> set[Status]:
     return {Status.CANCELLED}
 
 
-UNDO_CASES = [
-    pytest.param(driver, request, trouble, id=f"{driver} {request}: {name}")
-    for request, scenario in SCENARIOS.items()
-    if pipelines()[scenario.kind].on_undo
-    for name, (trouble, _) in TROUBLES.items()
-    if not name.startswith("cancelled")
-    for driver in ("memory", "file")
-]
+def undo_cases(*, start: int) -> list[Any]:
+    return [
+        pytest.param(
+            each.driver,
+            each.request,
+            TROUBLES[each.accident][0],
+            id=f"{each.driver} {each.request}: {each.accident}",
+        )
+        for each in deals(Step.UNDO, start=start)
+        if each.database == HERE
+    ]
 
 
-@pytest.mark.parametrize(("driver", "request_name", "trouble"), UNDO_CASES)
+@pytest.mark.parametrize(("driver", "request_name", "trouble"), undo_cases(start=0))
 def test_ends_well_when_it_is_taken_back(world: World, request_name: str, trouble: Trouble) -> None:
     scenario = SCENARIOS[request_name]
     request = cancels_what_was_begun(world, scenario)
@@ -281,7 +343,7 @@ def test_ends_well_when_it_is_taken_back(world: World, request_name: str, troubl
     require_well_ended(case, is_cancelled)
 
 
-@pytest.mark.parametrize(("driver", "request_name", "trouble"), UNDO_CASES)
+@pytest.mark.parametrize(("driver", "request_name", "trouble"), undo_cases(start=1))
 def test_ends_well_when_it_fails_and_is_taken_back(
     world: World, request_name: str, trouble: Trouble
 ) -> None:

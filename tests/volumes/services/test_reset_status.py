@@ -1,4 +1,8 @@
-"""An admin may set any status at any moment. Whatever is underway ends all the same, exactly."""
+"""An admin may set any status at any moment. Whatever is underway ends all the same, exactly.
+
+The cover: everything that can be reset, at each step of each request; each case runs once, here or
+in the run on the other database.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +13,7 @@ import pytest
 from storage_project.api.faults import Conflict
 from storage_project.operations.states import STEPS, Step
 from tests.crash.accidents import Moment, killed
+from tests.crash.cover import dealt
 from tests.crash.scenarios import SCENARIOS
 from tests.operations.consistency import require_consistent
 from tests.operations.world import World
@@ -45,9 +50,7 @@ def until_its_worker_dies(world: World, name: str, step: Step) -> None:
         world.engine.look()
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("status", RESETS)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(("name", "status", "step"), dealt(SCENARIOS, RESETS, STEPS))
 def test_during_an_operation(world: World, name: str, step: Step, status: str) -> None:
     until_it_waits(world, name, step)
     volume = concerned()
@@ -60,8 +63,7 @@ def test_during_an_operation(world: World, name: str, step: Step, status: str) -
         assert left.status in {status} | resettled
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(("name", "step"), dealt(SCENARIOS, STEPS))
 def test_and_then_a_second_request_during_the_first(world: World, name: str, step: Step) -> None:
     until_its_worker_dies(world, name, step)
     extend = partial(extend_volume, new_size_gib=5)
@@ -73,9 +75,9 @@ def test_and_then_a_second_request_during_the_first(world: World, name: str, ste
     require_consistent()
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("status", ["available", "error"])
-@pytest.mark.parametrize("name", WITH_SNAPSHOTS)
+@pytest.mark.parametrize(
+    ("name", "status", "step"), dealt(WITH_SNAPSHOTS, ["available", "error"], STEPS)
+)
 def test_of_a_snapshot_during_an_operation(
     world: World, name: str, step: Step, status: str
 ) -> None:
@@ -112,9 +114,10 @@ def delete_all(world: World, snapshot: Snapshot) -> None:
     delete_volume(volume=snapshot.volume, caller=world.caller, cascade=True)
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("request_made", [take, copy, revert, delete, force_delete, delete_all])
-@pytest.mark.parametrize("name", WITH_SNAPSHOTS)
+@pytest.mark.parametrize(
+    ("name", "request_made", "step"),
+    dealt(WITH_SNAPSHOTS, [take, copy, revert, delete, force_delete, delete_all], STEPS),
+)
 def test_of_both_and_then_a_second_request_on_the_snapshot(
     world: World, name: str, request_made: Callable[[World, Snapshot], None], step: Step
 ) -> None:
