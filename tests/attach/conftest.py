@@ -19,25 +19,25 @@ from tests.guests.saved import SavedGuest, short_folder
 log = logging.getLogger(__name__)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home() -> Iterator[Path]:
     with short_folder() as folder:
         yield folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def saved_guest(tmp_path_factory: pytest.TempPathFactory) -> SavedGuest:
     return SavedGuest(tmp_path_factory.mktemp("guests"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(saved_guest: SavedGuest, home: Path) -> Iterator[Site]:
     folder = home / "libvirt"
     with Site(home, libvirt_uri=LibvirtDaemon.uri_in(folder)) as site:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site_with_reflink(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site with one more backend, where files can share blocks."""
     with ExitStack() as stack:
@@ -51,7 +51,7 @@ def site_with_reflink(site: Site, tmp_path_factory: pytest.TempPathFactory) -> I
             site.processes[name].kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def daemon(home: Path) -> Iterator[LibvirtDaemon]:
     with libvirt_daemon(home / "libvirt") as daemon:
         yield daemon

@@ -47,7 +47,7 @@ driver = "memory"
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """One browser for all tests."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")

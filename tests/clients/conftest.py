@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", f"ignore:::{package}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The clouds.yaml of a Khoi that runs: everything that `up` starts and clients need."""
     home = tmp_path_factory.mktemp("khoi")
@@ -41,7 +41,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         + simulated_hypervisor("lab", *SERVERS)
         + directory_repository("main"),
     )
-    stack.environment["DJANGO_SETTINGS_MODULE"] = "tests.clients.settings"
+    stack.environment["DJANGO_SETTINGS_MODULE"] = "tests.settings_quick_to_sign_in"
     with stack:
         stack.start_worker("control", queue="control")
         queues = ",".join(f"volume.{HOST}@{name}" for name in BACKENDS)
@@ -60,13 +60,13 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield clouds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(clouds: Path) -> Account:
     """The administrator whom `up` makes."""
     return Account("admin", clouds)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(clouds: Path) -> Account:
     """The plain member whom `up` makes."""
     return Account("demo", clouds)
@@ -78,7 +78,7 @@ def user(request: pytest.FixtureRequest, clouds: Path) -> Account:
     return Account(request.param, clouds)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def basic(demo: Account) -> Account:
     """The plain member, who sends name and password with every request instead of a token."""
     who = {key: demo.auth[key] for key in ("username", "password")}

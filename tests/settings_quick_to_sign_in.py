@@ -1,5 +1,4 @@
-"""The settings of the Khoi here. A client signs in with every command, and scrypt is meant to be
-slow."""
+"""The settings, for processes that people sign in to all the time: scrypt is meant to be slow."""
 
 from storage_project.settings import *  # noqa: F403
 
