@@ -41,6 +41,10 @@ class Step:
         self.checked += 1
         self._remarks.append(Text.assemble(("✓ ", "green"), claim))
 
+    def tell(self, remark: str) -> None:
+        """Show how something is, which nothing depends on."""
+        self._remarks.append(Text(remark, "dim"))
+
     def quote(self, title: str, text: str) -> None:
         """Show what a user is told, word by word."""
         self._remarks.append(Panel(Text(text), title=title, title_align="left", border_style="dim"))

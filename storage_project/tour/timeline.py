@@ -8,6 +8,7 @@ from rich.text import Text
 # Two outcomes of a step: the operation goes on, and it ends there.
 DONE = "done"
 FAILED = "failed"
+BAR_WIDTH = 24
 
 
 def draw_operation(operation: dict[str, Any], *, named: bool = False) -> list[Text]:
@@ -32,7 +33,17 @@ def draw_operation(operation: dict[str, Any], *, named: bool = False) -> list[Te
         line.right_crop(len(" → "))
     else:
         line.append(f"{operation['step']} …")
+        if operation["total_bytes"]:
+            line.append(f" {draw_bar(operation)}")
     return [line, *reasons]
+
+
+def draw_bar(operation: dict[str, Any]) -> str:
+    """How far an operation that moves data is: reads the volume ━━━━━━━━──── 66 %"""
+    share = operation["progress_bytes"] / operation["total_bytes"]
+    done = round(share * BAR_WIDTH)
+    bar = "━" * done + "─" * (BAR_WIDTH - done)
+    return f"{operation['phase']} {bar} {share:.0%}"
 
 
 def ended_steps(operation: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.conf import settings
 from rich.console import Console
 from rich.live import Live
@@ -147,6 +148,21 @@ class Tour:
             wait_until(lambda: self.status_of(volume) is None, f"the end of volume {volume.id}")
         if volume in self.volumes:
             self.volumes.remove(volume)
+
+    def backups(self) -> list[dict[str, Any]]:
+        """The backups that a tour has made."""
+        query = {"metadata": orjson.dumps(MARK).decode()}
+        found: list[dict[str, Any]] = self.demo.get("/backups/detail", **query)["backups"]
+        return found
+
+    def discard_backup(self, backup: dict[str, Any]) -> None:
+        """Delete a backup, whatever happens to it just now, and return once it is gone."""
+        action = {"os-force_delete": {}}
+        self.admin.post(f"/backups/{backup['id']}/action", action)
+        wait_until(
+            lambda: backup["id"] not in [each["id"] for each in self.backups()],
+            f"the end of backup {backup['id']}",
+        )
 
     def detach(self, volume: Volume) -> None:
         """Detach a volume from everything, and return once it is."""

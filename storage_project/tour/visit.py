@@ -40,8 +40,12 @@ def tidy(tour: Tour) -> None:
     """Delete what this tour, or an interrupted one before it, has left."""
     query = {"metadata": orjson.dumps(MARK).decode()}
     left = tour.demo.get("/volumes/detail", **query)["volumes"]
-    if left:
-        with tour.step(f"Delete what a tour has left: volumes, {len(left)}"):
+    backups = tour.backups()
+    if left or backups:
+        counted = f"volumes, {len(left)}; backups, {len(backups)}"
+        with tour.step(f"Delete what a tour has left: {counted}"):
+            for backup in backups:
+                tour.discard_backup(backup)
             for shown in left:
                 tour.discard(Volume(shown["id"], shown["volume_type"], shown["size"]))
 

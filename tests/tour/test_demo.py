@@ -48,6 +48,13 @@ ATTACHING_WITHOUT_A_GUEST = [
     "Disconnect",
 ]
 AFTER_ATTACHING = [
+    "Create a volume of 1 GiB, and write 128 MiB to it",
+    "Back it up",
+    "Write 1,310 KiB of it anew, here and there",
+    "Back it up again, incrementally",
+    "Delete the volume",
+    "Restore the second backup into a new volume",
+    "Delete the first backup, the second, and the restored volume",
     "Delete the volume of type fast",
     "Delete the volume of type slow",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from storage_project.tour.chapters.attach import show_attach
+from storage_project.tour.chapters.backups import show_backups
 from storage_project.tour.chapters.full_disk import show_fall_through, show_no_backend
 from storage_project.tour.chapters.kinds import show_kinds
 from storage_project.tour.chapters.snapshots import show_snapshots
@@ -17,5 +18,6 @@ CHAPTERS: tuple[Callable[[Tour], None], ...] = (
     show_fall_through,
     show_no_backend,
     show_attach,
+    show_backups,
     show_delete,
 )
