@@ -1,6 +1,7 @@
 """The fixed list of what users can be told, and the error that carries an entry of it."""
 
 from enum import StrEnum
+from uuid import UUID
 
 from drivers.errors import DriverError, Reason
 from storage_project.operations.states import COMPUTE_QUEUES
@@ -69,10 +70,14 @@ class StepError(Exception):
 
 
 class NotYet(Exception):  # noqa: N818 - it is not an error: the step only waits
-    """The step has to wait for something else; it will be rung again, and no attempt is counted."""
+    """The step has to wait for something else; it will be rung again, and no attempt is counted.
 
-    def __init__(self, why: str, *, wait_s: float = 1.0) -> None:
+    It is rung after `wait_s`, or when the operation ends that it `waits_for`.
+    """
+
+    def __init__(self, why: str, *, wait_s: float = 1.0, waits_for: UUID | None = None) -> None:
         self.wait_s = wait_s
+        self.waits_for = waits_for
         super().__init__(why)
 
 

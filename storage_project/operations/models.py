@@ -55,6 +55,9 @@ class Operation(models.Model):
     ring_after = models.DateTimeField(db_default=Now())
     deadline_at = models.DateTimeField(help_text="when nobody will come for the current step")
     cancel_requested = models.BooleanField(default=False)
+    # Whose end it waits for before it begins, and whether another waits for its own.
+    waits_for = models.UUIDField(null=True, blank=True)
+    is_awaited = models.BooleanField(default=False)
 
     phase = models.CharField(max_length=255, default="", blank=True)
     progress_bytes = models.BigIntegerField(default=0)
@@ -74,6 +77,11 @@ class Operation(models.Model):
                 fields=["created_at"],
                 condition=Q(finished_at__isnull=True),
                 name="operation_active",
+            ),
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(waits_for__isnull=False),
+                name="operation_waits_for",
             ),
             models.Index(fields=["resource_id", "created_at"], name="operation_resource"),
             models.Index(fields=["project_id", "-created_at", "-id"], name="operation_project"),

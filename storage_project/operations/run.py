@@ -15,6 +15,7 @@ from storage_project.operations import statements
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.models import Event, Operation
 from storage_project.operations.states import Status, Step, following
+from storage_project.operations.wakeup import ring_the_dispatcher
 
 # A step that has just been rung is given this long before it is rung again.
 FIRST_RING_S = 3
@@ -111,7 +112,7 @@ class Run:
         """Give the lease back with the step done: one statement, all that some steps need."""
         step = following(Step(self.operation.step))
         self.operation.phase = ""  # it was one of this step
-        done = statements.step_done(
+        is_awaited = statements.step_done(
             self.operation,
             step,
             notes=self.notes,
@@ -120,9 +121,17 @@ class Run:
             ring_in_s=FIRST_RING_S,
             patience_s=PATIENCE_S,
         )
-        if not done:
+        if is_awaited is None:
             raise Fenced
         self.committed = True
+        if is_awaited and step is Step.DONE:
+            self.ring_who_waits()
+
+    def ring_who_waits(self) -> None:
+        """The operation has ended: let those begin that waited for it."""
+        waiting = Operation.objects.filter(waits_for=self.operation.pk, status=Status.PENDING)
+        if waiting.update(ring_after=Now()):
+            ring_the_dispatcher()
 
     def at_step(self, step: Step, *, ring_in_s: float) -> dict[str, Any]:
         """The values of an operation that waits for `step`, rung afresh after `ring_in_s`."""

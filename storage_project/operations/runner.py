@@ -136,23 +136,33 @@ def _wait_for_others(run: Run) -> None:
         return
     other = Operation.objects.filter(pk__in=waits_for, status__in=ACTIVE).first()
     if other:
-        # The longer it has waited, the less a little longer matters.
+        # It is rung when the other ends. The longer it has waited, the less it matters if not.
         waited_s = (timezone.now() - run.operation.created_at).total_seconds()
         wait_s = min(MAX_BACKOFF_S, max(1.0, waited_s / 10))
-        raise NotYet(f"waits for {other.kind} {other.pk} to end", wait_s=wait_s)
+        waiting = f"waits for {other.kind} {other.pk} to end"
+        raise NotYet(waiting, wait_s=wait_s, waits_for=other.pk)
 
 
 def _wait(run: Run, wait: NotYet) -> Outcome:
     # No attempt is counted, but that provision has begun is not forgotten.
     begun = 1 if run.operation.step == Step.PROVISION else 0
-    run.write(
-        Outcome.LATER,
-        str(wait),
-        status=Status.PENDING,
-        attempts=max(begun, run.operation.attempts - 1),
-        ring_after=Now() + timedelta(seconds=wait.wait_s),
-        phase=str(wait),
-    )
+    with transaction.atomic():
+        # First the other's row, then ours: in this order, too, who ends rings who waits.
+        if wait.waits_for is not None:
+            other = Operation.objects.filter(pk=wait.waits_for, status__in=ACTIVE)
+            if not other.update(is_awaited=True):
+                wait.wait_s = 0  # it has just ended
+        run.write(
+            Outcome.LATER,
+            str(wait),
+            status=Status.PENDING,
+            attempts=max(begun, run.operation.attempts - 1),
+            ring_after=Now() + timedelta(seconds=wait.wait_s),
+            waits_for=wait.waits_for,
+            phase=str(wait),
+        )
+    if not wait.wait_s:
+        ring_the_dispatcher()
     return Outcome.LATER
 
 
@@ -267,6 +277,7 @@ def _settle(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
             error_code=error.code,
             error=error.sentence,
         )
+        run.ring_who_waits()
     log.info("the operation ended", outcome=outcome, error=error.sentence)
     return outcome
 

@@ -51,7 +51,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 CLAIM = """
 UPDATE operations_operation
 SET owner = %(owner)s, status = 'running', fence = fence + 1, attempts = attempts + 1, rings = 0,
-    lease_until = {lease_end}, deadline_at = {deadline},
+    waits_for = NULL, lease_until = {lease_end}, deadline_at = {deadline},
     started_at = COALESCE(started_at, {now}), updated_at = {now}
 WHERE id = %(id)s AND step = %(step)s AND status IN ('pending', 'running')
     AND (lease_until IS NULL OR lease_until <= {now}) {and_queue}
@@ -66,6 +66,7 @@ SET owner = '', lease_until = NULL, status = %(status)s, step = %(step)s, attemp
     provision_queue = %(queue)s, error_code = '', error = '',
     phase = %(phase)s, progress_bytes = %(progress_bytes)s, total_bytes = %(total_bytes)s
 WHERE id = %(id)s AND fence = %(fence)s AND status = 'running'
+RETURNING is_awaited
 """
 
 
@@ -101,8 +102,9 @@ def step_done(
     queue: str,
     ring_in_s: int,
     patience_s: int,
-) -> bool:
-    """Give the lease back with the step done; False when it is not ours any more."""
+) -> bool | None:
+    """Give the lease back with the step done; tell whether others wait for the operation's end.
+    None when it is not ours any more."""
     ended = next_step is Step.DONE
     json_value = "%({})s::jsonb" if connection.vendor == "postgresql" else "%({})s"
     sql = STEP_DONE.format(
@@ -127,7 +129,8 @@ def step_done(
     }
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return bool(cursor.rowcount == 1)
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])
 
 
 def now(after_s: int = 0) -> str:

@@ -157,8 +157,7 @@ class Tour:
 
     def discard_backup(self, backup: dict[str, Any]) -> None:
         """Delete a backup, whatever happens to it just now, and return once it is gone."""
-        action = {"os-force_delete": {}}
-        self.admin.post(f"/backups/{backup['id']}/action", action)
+        self.admin.post(f"/backups/{backup['id']}/action", {"os-force_delete": {}})
         wait_until(
             lambda: backup["id"] not in [each["id"] for each in self.backups()],
             f"the end of backup {backup['id']}",

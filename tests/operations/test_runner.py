@@ -1,10 +1,11 @@
 """What the engine makes of the ways in which a step can end."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from django.db import DatabaseError, connection
 
+from backups.services.restores import create_volume_from_backup
 from drivers.errors import DriverError, Reason
 from drivers.faults import Faults
 from storage_project.operations.messages import Code, NotYet, StepError
@@ -97,6 +98,32 @@ def test_who_waits_counts_no_try_and_does_not_fill_its_timeline(world: World) ->
     assert (waited["outcome"], waited["note"]) == (Outcome.LATER, "waits for rain")
     assert (done["step"], done["attempt"]) == (Step.VALIDATE, 1)
     assert operation.phase == ""
+
+
+@pytest.mark.parametrize("goes_well", [True, False])
+def test_who_waits_for_another_begins_as_soon_as_that_ends(world: World, goes_well: bool) -> None:
+    backup = world.backup()
+    step, error = Step.PROVISION, StepError(Code.CHANGED_MEANWHILE)
+    with nullcontext() if goes_well else failing("volume.create", step, error):
+        create_volume_from_backup(backup=backup, caller=world.caller)
+        world.engine.look()
+        waiting = Operation.objects.get(kind="backup.restore")
+        assert waiting.phase.startswith("waits for volume.create")
+        world.engine.look()  # no time has passed
+    waiting.refresh_from_db()
+    assert waiting.status == (Status.SUCCEEDED if goes_well else Status.FAILED)
+    require_consistent()
+
+
+def test_who_would_wait_for_what_has_just_ended_begins_at_once(world: World) -> None:
+    world.volume()
+    ended = Operation.objects.get()
+    wait = NotYet("waits", wait_s=600, waits_for=ended.pk)
+    with failing("volume.create", Step.VALIDATE, wait, times=1):
+        world.request_volume()
+        world.engine.look()
+        world.engine.look()
+    assert Operation.objects.filter(status=Status.SUCCEEDED).count() == 2
 
 
 def test_a_user_is_told_what_the_driver_says_and_not_what_python_says(world: World) -> None:
