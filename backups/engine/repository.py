@@ -25,6 +25,7 @@ from backups.engine.format import (
     corrupt,
     decode_document,
     encode_document,
+    id_in_key,
     key_of_pack,
     key_of_wrapped_key,
     require_format,
@@ -145,12 +146,29 @@ class Repository:
         self.driver.put(key_of_wrapped_key(wrapper_id), [encode_document(fields)])
         return wrapper_id
 
+    def list_keys(self, secret: Secret | None = None) -> dict[bytes, str]:
+        """The wrappers by id, each with its kind; with a secret only those that it opens."""
+        config = self.driver.get(CONFIG_KEY)
+        found = {}
+        for stored in self.driver.list_objects("keys/"):
+            try:
+                fields = decode_document(self.driver.get(stored.key), stored.key)
+            except DriverError as error:
+                if error.code != Reason.corrupt:
+                    raise
+                fields = {"kind": "damaged"}
+            if secret is None or unwrap(fields, secret, config) == self.keys.master:
+                found[id_in_key(stored.key)] = fields["kind"]
+        return found
+
     def remove_key(self, wrapper_id: bytes) -> None:
-        """Let a secret no longer open it. The last wrapper stays: raises `invalid`."""
-        key = key_of_wrapped_key(wrapper_id)
-        if [stored.key for stored in self.driver.list_objects("keys/")] == [key]:
+        """Let a secret no longer open it. Raises `not_found`, and `invalid` for the last."""
+        wrappers = {id_in_key(stored.key) for stored in self.driver.list_objects("keys/")}
+        if wrapper_id not in wrappers:
+            raise DriverError("The repository has no such key.", code=Reason.not_found)
+        if len(wrappers) == 1:
             raise DriverError("This is the last key of the repository.", code=Reason.invalid)
-        self.driver.delete([key])
+        self.driver.delete([key_of_wrapped_key(wrapper_id)])
 
     def export_key(self) -> str:
         """The master key as text, for `Secret.exported`. Whoever has it can read every backup."""

@@ -52,6 +52,7 @@ def provision(run: Run) -> None:
     pool = placed(volume)
     driver = open_backend(pool.backend)
     source = _stable_view(run, driver, backup, volume)
+    backup.refresh_from_db(fields=["data_timestamp"])  # which the repository keeps, too
     changed = _changed_extents(driver, backup, volume, source)
     reader = driver.open_reader(str(volume.pk), pool=pool.name, snapshot_id=source)
     with reader, contents.told_by(backup.container):
