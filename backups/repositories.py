@@ -13,9 +13,9 @@ from storage_project.config import Repository, configuration
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.states import DATA_QUEUES
 from volumes.models import Pool, Service
-from volumes.pools import IS_UP, beat, queue_of
+from volumes.pools import BACKUP_BINARY, IS_UP, beat, queue_of
 
-BINARY = "cinder-backup"
+BINARY = BACKUP_BINARY
 
 
 @OpenedOnce

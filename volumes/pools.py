@@ -13,6 +13,8 @@ from volumes.scheduler.request import PoolState
 
 # A service whose heartbeat is older than this is down; it beats every 10 s.
 DOWN_AFTER = timedelta(seconds=60)
+# What the worker that makes copies is called, on each repository that it reaches.
+BACKUP_BINARY = "cinder-backup"
 
 IS_UP = ExpressionWrapper(
     Q(heartbeat_at__gt=Now() - DOWN_AFTER, down_reason=""), output_field=BooleanField()
@@ -98,6 +100,14 @@ def copy_queue(pool: Pool | PoolState) -> str:
     if pool.capabilities.get("fast_copies"):
         return queue_of(pool.host)
     return DATA_QUEUES + pool.host.partition("@")[0]
+
+
+def machines_beside(repository: str) -> frozenset[str]:
+    """The machines that reach a repository: those where it is up, if there is any such."""
+    reporting = Service.objects.filter(binary=BACKUP_BINARY, host__endswith=f"@{repository}")
+    found = dict(reporting.values_list("host", IS_UP))
+    able = {host for host, is_up in found.items() if is_up} or found.keys()
+    return frozenset(host.partition("@")[0] for host in able)
 
 
 def beat(binary: str, host: str, availability_zone: str, *, down_reason: str = "") -> Service:

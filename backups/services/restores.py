@@ -80,6 +80,7 @@ def create_volume_from_backup(
             metadata=known.get("metadata") if metadata is None else metadata,
             hints=hints,
             backup_id=backup.pk,
+            repository=backup.container,
         )
         Volume.objects.filter(pk=volume.pk).update(bootable=known.get("bootable", False))
         volume.refresh_from_db(fields=["bootable"])

@@ -21,6 +21,7 @@ from volumes.models import Snapshot, Volume
 from volumes.pools import (
     copy_queue,
     lock_pools,
+    machines_beside,
     placed,
     pool_states,
     queue_of,
@@ -49,6 +50,8 @@ def schedule(run: Run) -> None:
         extra_specs=volume.volume_type.extra_specs,
         same_host_pools=_required_pools(run, volume),
         different_host_pools=_pools_of(volume.project_id, run.arguments.get("different_host")),
+        repository=(repository := run.arguments.get("repository")),
+        repository_machines=machines_beside(repository) if repository else frozenset(),
     )
     ranking = rank(request, pool_states())
     run.notes["refusals"] = dict(ranking.refusals)

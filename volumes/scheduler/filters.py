@@ -43,6 +43,13 @@ def breaks_hint(request: VolumeRequest, pool: PoolState) -> str | None:
     return None
 
 
+def beyond_reach(request: VolumeRequest, pool: PoolState) -> str | None:
+    machine = pool.host.partition("@")[0]
+    if request.repository is None or machine in request.repository_machines:
+        return None
+    return f"does not reach the repository {request.repository} of the backup"
+
+
 def disabled(_: VolumeRequest, pool: PoolState) -> str | None:
     if pool.enabled:
         return None
@@ -69,6 +76,7 @@ FILTERS: tuple[Filter, ...] = (
     wrong_zone,
     lacks_capability,
     breaks_hint,
+    beyond_reach,
     disabled,
     down,
     lacks_space,

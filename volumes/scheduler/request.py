@@ -12,6 +12,9 @@ class VolumeRequest:
     The two sets are the hints `same_host` and `different_host`, with each volume that they name
     replaced by the pool that holds it. None is "no such hint"; an empty set of `same_host_pools`
     is a hint that no pool can honour, for none of the named volumes has a pool.
+
+    With a `repository`, the volume is to get the content of a backup there, which only the
+    `repository_machines` reach.
     """
 
     size_gib: int
@@ -19,6 +22,8 @@ class VolumeRequest:
     extra_specs: Mapping[str, str] = field(default_factory=dict)
     same_host_pools: frozenset[str] | None = None
     different_host_pools: frozenset[str] | None = None
+    repository: str | None = None
+    repository_machines: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

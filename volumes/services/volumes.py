@@ -37,6 +37,7 @@ def create_volume(
     hints: Mapping[str, Any] | None = None,
     source: Snapshot | Volume | None = None,
     backup_id: UUID | None = None,
+    repository: str | None = None,
 ) -> Volume:
     """Accept a volume of `size_gib`; its `volume.create` operation makes it.
 
@@ -45,7 +46,7 @@ def create_volume(
     a source that cannot be copied now; `OverLimit` when the project's quota has no room, or one
     volume may not be so large. `hints` are `same_host` and `different_host`, each a list of the ids
     of volumes. With `backup_id` it is made for that backup, whose `backup.restore` operation
-    fills it.
+    fills it, on a machine that reaches the `repository`.
     """
     assert caller.project_id is not None
     _check_zone(availability_zone)
@@ -55,7 +56,7 @@ def create_volume(
         _check_source(source, origin, size_gib, availability_zone)
         placement["source"] = str(origin.pk)
     if backup_id is not None:
-        placement["backup"] = str(backup_id)
+        placement |= {"backup": str(backup_id), "repository": repository}
     with transaction.atomic():
         limits = quota.limits_of(caller.project_id)
         _check_size(size_gib, limits)

@@ -18,6 +18,7 @@ from storage_project.operations.models import Message, Operation, Transition
 from storage_project.operations.services import cancel_operation
 from storage_project.operations.states import Status, Step
 from tests.crash.accidents import Moment, killed
+from tests.factories import PoolFactory
 from tests.operations.consistency import require_consistent
 from tests.operations.world import CONTENT, World
 from volumes.backends import open_backend
@@ -297,6 +298,22 @@ def test_a_machine_that_does_not_reach_the_repository(world: World) -> None:
     assert (again(backup).status, Volume.objects.get().status) == ("error", "available")
     assert Message.objects.get().code == "no_repository"
     require_consistent()
+
+
+def test_a_restore_goes_to_a_machine_that_reaches_the_repository(world: World) -> None:
+    backup = world.backup()
+    PoolFactory(service__host="other@fast", name="better", backend="fast", preference=100)
+    made = create_volume_from_backup(backup=backup, caller=world.caller)
+    world.engine.run()
+    assert again(made).status == "available"
+    assert placed(again(made)).name != "better"
+
+    Service.objects.filter(binary="cinder-backup").update(host="third@main")
+    made = create_volume_from_backup(backup=again(backup), caller=world.caller)
+    world.engine.run()
+    assert (again(made).status, again(backup).status) == ("error", "available")
+    told = Message.objects.get(resource_id=made.pk).sentence
+    assert "other@fast#better does not reach the repository main of the backup" in told
 
 
 def test_what_no_backup_needs_is_freed(world: World) -> None:

@@ -90,4 +90,6 @@ REQUESTS = st.builds(
     extra_specs=st.just({}) | DEMANDS,
     same_host_pools=st.none() | HINTS,
     different_host_pools=st.none() | HINTS,
+    repository=st.none() | st.just("main"),
+    repository_machines=st.frozensets(st.sampled_from(["box", "crate"])),
 )

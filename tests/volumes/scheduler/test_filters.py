@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.volumes.scheduler.pools import a_pool, pool_states
 from volumes.scheduler.filters import (
+    beyond_reach,
     breaks_hint,
     disabled,
     down,
@@ -39,6 +40,15 @@ def test_zones_of_the_type() -> None:
         wrong_zone(a_request(extra_specs=elsewhere, availability_zone="nova"), pool)
         == "is in availability zone nova, where this volume type is not offered"
     )
+
+
+def test_machines_that_reach_a_repository() -> None:
+    pool = a_pool()
+    assert beyond_reach(a_request(), pool) is None
+    here = a_request(repository="main", repository_machines=frozenset({"box", "crate"}))
+    assert beyond_reach(here, pool) is None
+    elsewhere = a_request(repository="main", repository_machines=frozenset({"bo"}))
+    assert beyond_reach(elsewhere, pool) == "does not reach the repository main of the backup"
 
 
 def test_capabilities_of_the_driver() -> None:
