@@ -12,9 +12,12 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$STORAGE_HOME"' EXIT
 
 # Tests in which the database has no part, or none of its own, run on SQLite alone.
-ONCE := attach backups/engine browser clients docs drivers supervisor tour volumes/scheduler
-# A process for each core; who has done its half takes over from the other.
-AT_ONCE := --numprocesses auto --dist worksteal
+ONCE := attach backups/engine browser clients docs drivers supervisor tour volumes/scheduler \
+  crash/processes/test_interruptions.py crash/processes/test_silent_backend.py \
+  identity/test_clients.py
+# A process for each core, and one more, for there is always one that waits for what it has started.
+# Who has done its share takes over from the others.
+AT_ONCE := --numprocesses $$(($$(nproc) + 1)) --dist worksteal
 
 .PHONY: help demo up test check bench lock
 help:

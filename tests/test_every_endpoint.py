@@ -279,7 +279,7 @@ def bodies(draw: st.DrawFn, valid: Mapping[str, Any]) -> Any:
 
 @every(CALLS)
 @settings(
-    max_examples=30,
+    max_examples=15,  # and as many on the other database
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,8 +1,5 @@
 """The real clients against a real server: openstacksdk, keystoneclient and the command line."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from storage_project.identity.models import Role
+from tests.clients.command_line import CommandLine
 from tests.identity.conftest import PASSWORD, Account, make_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,20 +140,13 @@ def test_openstack_command(live_server: Any, tmp_path: Path, admin: Account) -> 
         "project_domain_id": "default",
     }
     clouds.write_text(yaml.safe_dump({"clouds": {"khoi": {"auth": auth}}}))
-    environment = os.environ | {"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "khoi"}
-
-    def run(*words: str) -> str:
-        command = [str(Path(sys.executable).with_name("openstack")), *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    secret = run("token", "issue", "-f", "value", "-c", "id").strip()
-    assert "volumev3" in run("catalog", "list")
-    run("project", "create", "orchard")
-    run("user", "create", "ann", "--password", "secret", "--project", "orchard")
-    run("role", "add", "--user", "ann", "--project", "orchard", "member")
-    assert "ann@Default" in run("role", "assignment", "list", "--names")
-    run("user", "delete", "ann")
-    run("project", "delete", "orchard")
-    run("token", "revoke", secret)
+    openstack = CommandLine("openstack", {"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "khoi"})
+    secret = openstack("token issue -f value -c id").strip()
+    assert "volumev3" in openstack("catalog list")
+    openstack("project create orchard")
+    openstack("user create ann --password secret --project orchard")
+    openstack("role add --user ann --project orchard member")
+    assert "ann@Default" in openstack("role assignment list --names")
+    openstack("user delete ann")
+    openstack("project delete orchard")
+    openstack(f"token revoke {secret}")

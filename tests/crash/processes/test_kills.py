@@ -13,7 +13,8 @@ from tests.crash.processes.load import Load
 from tests.crash.processes.monkey import Monkey
 from tests.stack import directory_repository
 
-KILLS = 30 * int(os.environ.get("CHAOS_SCALE") or 1)
+# In the run on each of the two databases.
+KILLS = 20 * int(os.environ.get("CHAOS_SCALE") or 1)
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.2
 
 log = logging.getLogger(__name__)
