@@ -30,7 +30,7 @@ def fire_schedules() -> None:
 
 def follow_schedules() -> None:
     """Note what has ended."""
-    follow_backups()
+    follow_backups(BUDGET_S)
     end_runs()
 
 

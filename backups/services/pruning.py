@@ -97,11 +97,12 @@ def plan_volumes(
     return plans
 
 
-def prune_volumes(schedule: Schedule, volume_ids: Iterable[UUID]) -> None:
-    """Delete what a schedule does not keep of its backups of these volumes."""
+def prune_volumes(schedule: Schedule, volume_ids: Iterable[UUID], *, until: float) -> bool:
+    """Delete what a schedule does not keep of its backups of these volumes; False when there was
+    more of that than time, by the monotonic clock."""
     rules, volume_ids = rules_of(schedule), [*volume_ids]
     if rules.keep_all and rules.max_age is None:
-        return
+        return True
     doomed = [
         planned.backup
         for each in plan_volumes(schedule, volume_ids, rules)
@@ -111,12 +112,20 @@ def prune_volumes(schedule: Schedule, volume_ids: Iterable[UUID]) -> None:
     unfinished = Backup.objects.filter(
         schedule_id=schedule.pk, volume_id__in=volume_ids, status="error_deleting", protected=False
     )
-    for backup in [*doomed, *unfinished]:
-        caller = caller_for(schedule.user_id, backup.project_id, uuid4())
-        try:
-            delete_backup(backup=backup, caller=caller)
-        except Fault as fault:
-            log.warning("retention could not delete", backup=str(backup.pk), reason=fault.message)
+    left = [*doomed, *unfinished]
+    while left:
+        _delete(left.pop(), schedule)
+        if left and monotonic() >= until:
+            return False
+    return True
+
+
+def _delete(backup: Backup, schedule: Schedule) -> None:
+    caller = caller_for(schedule.user_id, backup.project_id, uuid4())
+    try:
+        delete_backup(backup=backup, caller=caller)
+    except Fault as fault:
+        log.warning("retention could not delete", backup=str(backup.pk), reason=fault.message)
 
 
 def prune_in_turn(budget_s: float) -> None:
@@ -127,7 +136,8 @@ def prune_in_turn(budget_s: float) -> None:
     for schedule in due.order_by("pruned_at")[:BATCH]:
         mine, at = due.filter(pk=schedule.pk), schedule.pruned_to
         while ids := volumes_with_backups(schedule, beyond=at, limit=BATCH):
-            prune_volumes(schedule, ids)
+            if not prune_volumes(schedule, ids, until=until):
+                return
             if not mine.filter(pruned_to=at).update(pruned_to=ids[-1]):
                 return  # somebody else was quicker
             at = ids[-1]

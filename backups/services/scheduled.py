@@ -8,7 +8,6 @@ makes it, and who is killed has either made it or not.
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -113,18 +112,22 @@ def _name_of(entry: ScheduledBackup, schedule: Schedule) -> str:
     return f"{schedule.name[:NAME_LENGTH]} {slot:%Y-%m-%d %H:%M %Z}"
 
 
-def follow_backups() -> None:
-    """Note how the backups that were begun have ended, and let retention look at their volumes."""
+def follow_backups(budget_s: float) -> None:
+    """Note how the backups that were begun have ended, and let retention look at their volumes;
+    for as long as nobody minds."""
+    until = monotonic() + budget_s
     at_work = Backup.objects.filter(pk=OuterRef("backup_id"), status="creating")
     ended = ScheduledBackup.objects.filter(~Exists(at_work), status=RUNNING)
     entries = [*ended.select_related("run").annotate(now=Now())[:BATCH]]
     backups = Backup.objects.in_bulk({entry.backup_id for entry in entries})
-    made: dict[UUID, list[UUID]] = {}
+    schedules = Schedule.objects.in_bulk({entry.schedule_id for entry in entries})
     for entry in entries:
-        if _follow(entry, backups.get(entry.backup_id), entry.now):
-            made.setdefault(entry.schedule_id, []).append(entry.volume_id)
-    for schedule in Schedule.objects.filter(pk__in=made):
-        prune_volumes(schedule, made[schedule.pk])
+        is_made = _follow(entry, backups.get(entry.backup_id), entry.now)
+        schedule = schedules.get(entry.schedule_id)
+        if is_made and schedule is not None and schedule.enabled:
+            prune_volumes(schedule, [entry.volume_id], until=until)
+        if monotonic() >= until:
+            return
 
 
 def _follow(entry: ScheduledBackup, backup: Backup | None, now: datetime) -> bool:

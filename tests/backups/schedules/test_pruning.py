@@ -179,8 +179,8 @@ def test_rounds_go_on_where_they_were(night: Night, monkeypatch: pytest.MonkeyPa
     for _ in range(5):
         first = BackupFactory(schedule_id=schedule.pk, container="main")
         BackupFactory(schedule_id=schedule.pk, volume_id=first.volume_id, container="main")
-    for deleted in (2, 4, 5):
-        prune_in_turn(0)
+    for deleted in range(1, 6):
+        prune_in_turn(0)  # no more than one, when there is no time
         assert Backup.objects.filter(status="deleting").count() == deleted
     assert again(schedule).pruned_at is None
     prune_in_turn(0)
