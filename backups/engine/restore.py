@@ -23,6 +23,8 @@ from drivers.volume.base import Extent, VolumeWriter
 READ_BYTES = 4 * MIB  # the most that one read brings
 GAP_BYTES = 128 * KIB  # what is read in vain rather than asked for in two reads
 THREADS = 4
+ZERO_RUN_BYTES = 4 * KIB  # what file systems keep or leave out
+ZERO_RUN = bytes(ZERO_RUN_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +189,13 @@ class _Restore:
     def _write(self, blocks: list[int], plain: Buffer) -> None:
         if len(plain) != BLOCK_BYTES:
             raise corrupt("A block of the backup has another size.", str(len(plain)))
+        runs = data_runs(plain) if self._target_is_blank else [(0, BLOCK_BYTES)]
         for block in blocks:
             offset = block * BLOCK_BYTES
             length = min(BLOCK_BYTES, self._manifest.size_bytes - offset)
-            self._writer.write(offset, memoryview(plain)[:length])
+            for start, end in runs:
+                if start < length:
+                    self._writer.write(offset + start, memoryview(plain)[start : min(end, length)])
         with self._lock:
             self._written_blocks += len(blocks)
 
@@ -233,6 +238,16 @@ class _Restore:
                 written_bytes=min(self._written_blocks * BLOCK_BYTES, self._manifest.size_bytes),
             )
         )
+
+
+def data_runs(block: Buffer) -> list[Run]:
+    """The runs of bytes of a block that are not whole pages of zeros: a volume that takes room only
+    where it has data takes no more of it than it did."""
+    # Comparing through a memoryview would take 40 times as long.
+    plain = block if isinstance(block, bytes) else bytes(block)
+    starts = range(0, len(plain), ZERO_RUN_BYTES)
+    data = ((at, at + ZERO_RUN_BYTES) for at in starts if not plain.startswith(ZERO_RUN, at))
+    return list(joined(data))
 
 
 def _coalesced(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
