@@ -191,6 +191,7 @@ class Heartbeat:
             phase=operation.phase,
             progress_bytes=operation.progress_bytes,
             total_bytes=operation.total_bytes,
+            counted=operation.counted,
             updated_at=Now(),
         )
         run.lease_lost = not rows

@@ -14,6 +14,7 @@ class Code(StrEnum):
     NO_EXPORT = "no_export"
     NO_REPOSITORY = "no_repository"
     REPOSITORY_FAILED = "repository_failed"
+    DAMAGED = "damaged"
     BACKEND_FULL = "backend_full"
     BACKEND_FAILED = "backend_failed"
     BACKEND_SILENT = "backend_silent"
@@ -29,6 +30,7 @@ SENTENCES = {
     Code.NO_EXPORT: "No export of its backend can take it to this host.",
     Code.NO_REPOSITORY: "Its repository cannot be reached from where it has to be.",
     Code.REPOSITORY_FAILED: "It could not be copied to or from its repository, or found there.",
+    Code.DAMAGED: "Something of it is damaged in its repository.",
     Code.BACKEND_FULL: "The backend has no room for it.",
     Code.BACKEND_FAILED: "The backend could not do it.",
     Code.BACKEND_SILENT: "No worker of the backend took it in time. Ask the operator whether the "

@@ -62,6 +62,8 @@ class Operation(models.Model):
     phase = models.CharField(max_length=255, default="", blank=True)
     progress_bytes = models.BigIntegerField(default=0)
     total_bytes = models.BigIntegerField(null=True, blank=True)
+    # What else is counted: how quickly it goes (`bytes_per_s`), and what was read, sent, skipped.
+    counted = models.JSONField(default=dict, blank=True)
     error_code = models.CharField(max_length=32, default="", blank=True)
     error = models.TextField(default="", blank=True)
 
@@ -99,6 +101,19 @@ class Operation(models.Model):
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def bytes_per_s(self) -> int | None:
+        """How quickly it goes, or went."""
+        rate: int | None = self.counted.get("bytes_per_s")
+        return rate
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long it takes still, if it goes on as it does."""
+        if self.status != Status.RUNNING or not self.bytes_per_s or not self.total_bytes:
+            return None
+        return max(0, self.total_bytes - self.progress_bytes) // self.bytes_per_s
 
 
 class Transition(models.Model):

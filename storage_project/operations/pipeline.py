@@ -42,6 +42,7 @@ FallThroughFunction = Callable[[Run, StepError], StepError | None]
 class Pipeline:
     """One kind of operation on rows of `model`.
 
+    One that is not `exclusive` only reads its resource: others may begin on that meanwhile.
     One with an `undo` may be cancelled at any time, one without until its provision has begun.
     `time_limit_s`: how long one step may run before its worker's process is killed and it is tried
     again; where threads do the work, only hung work is given up (see `lease`).
@@ -50,6 +51,7 @@ class Pipeline:
 
     kind: str
     model: type[models.Model]
+    exclusive: bool = True
     time_limit_s: int | None = 300
     max_attempts: int = 8
     steps: dict[Step, StepFunction] = field(default_factory=dict)

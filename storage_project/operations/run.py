@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,8 @@ from storage_project.operations.wakeup import ring_the_dispatcher
 FIRST_RING_S = 3
 # How long a step may wait for a worker before the operation is given up.
 PATIENCE_S: int = settings.OPERATION_PATIENCE_S
+# Of less than this no rate is told.
+SHORTEST_S = 0.1
 
 
 class GoneError(StepError):
@@ -53,6 +56,8 @@ class Run:
         # Set by the heartbeat thread; read between chunks of long work.
         self.lease_lost = False
         self.cancel_requested = operation.cancel_requested
+        # When this phase began, and with how many bytes done.
+        self._pace: tuple[float, int] | None = None
 
     @cached_property
     def resource(self) -> Any:
@@ -199,13 +204,23 @@ class Run:
         self.progress(done_bytes, total_bytes)
         self.keep_lease()
 
-    def progress(self, done_bytes: int, total_bytes: int | None = None, phase: str = "") -> None:
-        """Note how far the work is. The heartbeat writes it to the row; this costs nothing."""
-        self.operation.progress_bytes = done_bytes
+    def progress(
+        self, done_bytes: int, total_bytes: int | None = None, phase: str = "", **counted: int
+    ) -> None:
+        """Note how far the work is, and what else was counted. The heartbeat writes it to the row;
+        this costs nothing."""
+        operation = self.operation
+        if self._pace is None or phase not in ("", operation.phase):
+            self._pace = (monotonic(), done_bytes)
+        began, began_with = self._pace
+        if (elapsed_s := monotonic() - began) > SHORTEST_S:
+            counted["bytes_per_s"] = int((done_bytes - began_with) / elapsed_s)
+        operation.progress_bytes = done_bytes
+        operation.counted = counted
         if total_bytes is not None:
-            self.operation.total_bytes = total_bytes
+            operation.total_bytes = total_bytes
         if phase:
-            self.operation.phase = phase
+            operation.phase = phase
 
 
 def _only(rows: "models.QuerySet[Any]") -> Any:

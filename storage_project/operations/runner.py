@@ -19,13 +19,13 @@ from drivers.errors import DriverError
 from storage_project.operations.flow import StateConflict
 from storage_project.operations.lease import claim, heartbeat
 from storage_project.operations.messages import Code, NotYet, StepError, as_step_error
-from storage_project.operations.models import Message, Operation
+from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline, pipelines
 from storage_project.operations.run import Fenced, GoneError, Run
 from storage_project.operations.states import ACTIVE, UNTOUCHED, Status, Step
+from storage_project.operations.telling import tell
 from storage_project.operations.wakeup import ring_the_dispatcher
 
-MESSAGE_LIFETIME = timedelta(days=30)
 MAX_BACKOFF_S = 60
 
 log = structlog.get_logger(__name__)
@@ -258,17 +258,8 @@ def _settle(run: Run, pipeline: Pipeline, error: StepError) -> Outcome:
     with transaction.atomic():
         with suppress(GoneError):
             pipeline.on_failed(run, error)
-        Message.objects.create(
-            project_id=operation.project_id,
-            request_id=operation.request_id,
-            operation=operation,
-            resource_type=operation.resource_type,
-            resource_id=operation.resource_id,
-            code=error.code,
-            level="INFO" if outcome is Outcome.CANCELLED else "ERROR",
-            sentence=error.sentence,
-            expires_at=timezone.now() + MESSAGE_LIFETIME,
-        )
+        level = "INFO" if outcome is Outcome.CANCELLED else "ERROR"
+        tell(operation, error.code, error.sentence, level=level)
         run.write(
             outcome,
             error.sentence,

@@ -35,6 +35,7 @@ def open_operation(
     That row is the promise of a 202: from its commit on, the request will end, whatever dies.
     Raises `StateConflict` while another operation is still at work on the resource, or on what this
     one `touches` besides; unless it `waits` until those have ended. It also `waits_for` these.
+    Those that only read are in the way of each other alone.
     """
     return _open(
         kind,
@@ -81,7 +82,7 @@ def _open(
 ) -> Operation:
     assert transaction.get_connection().in_atomic_block, "the operation commits with its resource"
     concerned = {each.pk: each for each in (resource, *touches)}
-    others = active_operations(*concerned)
+    others = active_operations(*concerned).filter(kind__in=_in_the_way_of(kind))
     if waits:
         arguments["waits_for"] = sorted({str(other.pk) for other in (*others, *waits_for)})
     elif other := others.first():
@@ -103,6 +104,11 @@ def _open(
     )
     ring_the_dispatcher()
     return operation
+
+
+def _in_the_way_of(kind: str) -> list[str]:
+    exclusive = pipelines()[kind].exclusive
+    return [each.kind for each in pipelines().values() if each.exclusive is exclusive]
 
 
 def active_operations(*resource_ids: UUID) -> "QuerySet[Operation]":

@@ -36,6 +36,7 @@ COLUMNS = (
     "phase",
     "progress_bytes",
     "total_bytes",
+    "counted",
     "error_code",
     "error",
 )
@@ -45,6 +46,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "arguments": json.loads,
     "notes": json.loads,
     "timeline": json.loads,
+    "counted": json.loads,
     "cancel_requested": bool,
 }
 
@@ -64,7 +66,8 @@ SET owner = '', lease_until = NULL, status = %(status)s, step = %(step)s, attemp
     ring_after = {ring_after}, deadline_at = {deadline}, updated_at = {now},
     finished_at = {finished_at}, notes = {notes}, timeline = {timeline},
     provision_queue = %(queue)s, error_code = '', error = '',
-    phase = %(phase)s, progress_bytes = %(progress_bytes)s, total_bytes = %(total_bytes)s
+    phase = %(phase)s, progress_bytes = %(progress_bytes)s, total_bytes = %(total_bytes)s,
+    counted = {counted}
 WHERE id = %(id)s AND fence = %(fence)s AND status = 'running'
 RETURNING is_awaited
 """
@@ -114,6 +117,7 @@ def step_done(
         finished_at=now() if ended else "NULL",
         notes=json_value.format("notes"),
         timeline=json_value.format("timeline"),
+        counted=json_value.format("counted"),
     )
     parameters: dict[str, Any] = {
         "id": _key(operation.pk),
@@ -126,6 +130,7 @@ def step_done(
         "phase": operation.phase,
         "progress_bytes": operation.progress_bytes,
         "total_bytes": operation.total_bytes,
+        "counted": json.dumps(operation.counted),
     }
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -12,12 +12,13 @@ import pytest
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from backups import presence as backups_presence
+from backups import known
 from backups.api.schedule_bodies import CreateSchedule
 from backups.engine import collect
 from backups.schedule_models import OUTCOMES
 from backups.services import chores, pruning, scheduled
-from backups.states import BACKUP
+from backups.states import BACKUP, REPOSITORY
+from backups.upkeep import figures
 from storage_project.api import faults, idempotency
 from storage_project.config import (
     BackendTable,
@@ -26,7 +27,7 @@ from storage_project.config import (
     HypervisorTable,
     RepositoryTable,
 )
-from storage_project.operations import dispatcher, lease, pipeline, run, runner
+from storage_project.operations import dispatcher, lease, pipeline, run, runner, telling
 from storage_project.operations.api.operations import OperationDetailRepresentation
 from storage_project.operations.flow import Flow
 from storage_project.operations.messages import Code
@@ -137,7 +138,7 @@ TIMES = {
     "a service says that it lives": f"every {presence.BEAT_EVERY_S:g} s",
     "a pool is reported": f"every {presence.REPORT_EVERY_S:g} s",
     "what no backup needs is looked for": (
-        f"every {backups_presence.COLLECT_EVERY_S:g} s, and freed after "
+        f"every {known.COLLECT_EVERY.seconds} s, and freed after "
         f"{collect.GRACE // timedelta(hours=1)} hours"
     ),
     "a slot of a schedule is begun": f"within {chores.FIRE_EVERY_S:g} s of its time",
@@ -147,13 +148,17 @@ TIMES = {
     "retention looks at a schedule": (
         f"after each of its backups, and every {pruning.ROUND / timedelta(seconds=1):g} s"
     ),
+    "a part of each repository is read": f"every {known.SCRUB_EVERY // timedelta(hours=1)} hours",
+    "a repository is measured": (
+        f"{figures.SOONEST.seconds} s after it has changed, and every {figures.LATEST.seconds} s"
+    ),
     "servers are looked at": f"every {presence.LOOK_AT_SERVERS_EVERY_S:g} s",
     "exports are compared with what is attached": f"every {export_keeper.LOOK_EVERY_S:g} s",
     "a guest is asked to release a disk": (
         f"every {detach.ASK_AGAIN_S:g} s, and given {detach.RELEASE_S:g} s"
     ),
     "a service or a pool counts as down": f"after {pools.DOWN_AFTER.seconds} s",
-    "a message to a project is kept": f"{runner.MESSAGE_LIFETIME.days} days",
+    "a message to a project is kept": f"{telling.MESSAGE_LIFETIME.days} days",
     "an `Idempotency-Key` is kept": f"{idempotency.LIFETIME // timedelta(hours=1)} hours",
 }
 
@@ -169,6 +174,7 @@ def test_how_long_things_take():
         ("move", VOLUME),
         ("move of a snapshot", SNAPSHOT),
         ("move of a backup", BACKUP),
+        ("move of a repository", REPOSITORY),
         ("move of an attachment", ATTACHMENT),
     ],
 )

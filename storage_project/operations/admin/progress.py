@@ -3,7 +3,8 @@
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from storage_project.console.columns import Tone, gib_of, one_line, share
+from drivers.units import shown_bytes
+from storage_project.console.columns import Tone, duration, gib_of, one_line, share
 from storage_project.operations.models import Operation
 from storage_project.operations.states import STEPS, Status, Step
 
@@ -55,8 +56,13 @@ def error_of(operation: Operation) -> str:
 
 
 def byte_bar(operation: Operation) -> SafeString:
-    """How many bytes are done, of how many."""
+    """How many bytes are done, of how many; how quickly, and how long it takes still."""
     total = operation.total_bytes or 0
-    return share(
-        operation.progress_bytes, total, gib_of(operation.progress_bytes / GIB, total / GIB)
-    )
+    text = gib_of(operation.progress_bytes / GIB, total / GIB)
+    if operation.bytes_per_s:
+        text += f", {shown_bytes(operation.bytes_per_s)}/s"
+    if (seconds_left := operation.seconds_left) is not None:
+        text += f", {duration(seconds_left)} left"
+    if operation.active and operation.phase:
+        text += f": {operation.phase}"
+    return share(operation.progress_bytes, total, text)

@@ -35,13 +35,40 @@ class OperationFilter(ListFilter):
     project_id = TextFilter()
 
 
-class OperationRepresentation(Representation):
+class ProgressRepresentation(Representation):
+    """How far an operation is, and how long it will still take at this pace."""
+
+    kind = serializers.CharField()
+    phase = serializers.CharField()
+    progress_bytes = serializers.IntegerField()
+    total_bytes = serializers.IntegerField()
+    read_bytes = serializers.SerializerMethodField()
+    transferred_bytes = serializers.SerializerMethodField()
+    skipped_bytes = serializers.SerializerMethodField()
+    bytes_per_s = serializers.IntegerField()
+    seconds_left = serializers.IntegerField()
+
+    def get_read_bytes(self, operation: Operation) -> int | None:
+        return _counted(operation, "read_bytes")
+
+    def get_transferred_bytes(self, operation: Operation) -> int | None:
+        return _counted(operation, "transferred_bytes")
+
+    def get_skipped_bytes(self, operation: Operation) -> int | None:
+        return _counted(operation, "skipped_bytes")
+
+
+def _counted(operation: Operation, name: str) -> int | None:
+    count: int | None = operation.counted.get(name)
+    return count
+
+
+class OperationRepresentation(ProgressRepresentation):
     """A request that was accepted: how far it is, and how it ended."""
 
     envelope, plural = "operation", "operations"
 
     id = serializers.UUIDField()
-    kind = serializers.CharField()
     status = serializers.CharField()
     step = serializers.CharField()
     resource_type = serializers.CharField()
@@ -49,9 +76,6 @@ class OperationRepresentation(Representation):
     request_id = serializers.CharField()
     project_id = serializers.CharField()
     user_id = serializers.CharField()
-    phase = serializers.CharField()
-    progress_bytes = serializers.IntegerField()
-    total_bytes = serializers.IntegerField()
     attempts = serializers.IntegerField()
     cancel_requested = serializers.BooleanField()
     error_code = serializers.CharField()
@@ -80,9 +104,14 @@ class EntryRepresentation(Representation):
 
 
 class OperationDetailRepresentation(OperationRepresentation):
-    """An operation with its timeline."""
+    """An operation with its timeline, and what it has found out."""
 
+    result = serializers.SerializerMethodField()
     timeline = serializers.SerializerMethodField()
+
+    def get_result(self, operation: Operation) -> dict[str, Any] | None:
+        result: dict[str, Any] | None = operation.notes.get("result")
+        return result
 
     @extend_schema_field(EntryRepresentation(many=True))
     def get_timeline(self, operation: Operation) -> list[dict[str, Any]]:
