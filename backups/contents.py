@@ -10,12 +10,10 @@ import structlog
 from django.conf import settings
 
 from backups.engine.backup import BackupProgress, BackupResult, backup
-from backups.engine.collect import CollectResult, collect
 from backups.engine.keys import Secret
 from backups.engine.manifest import BackupRef
 from backups.engine.repository import Repository, create_repository
 from backups.engine.repository import open_repository as open_engine
-from backups.engine.restore import RestoreProgress, restore
 from backups.keys import secret_of
 from backups.models import Backup
 from backups.opened_once import OpenedOnce
@@ -23,7 +21,7 @@ from backups.record import document_of
 from backups.repositories import open_repository
 from backups.sessions import LeasedSessions
 from drivers.errors import ConfigurationError, DriverError, Reason
-from drivers.volume.base import Extent, VolumeReader, VolumeWriter
+from drivers.volume.base import Extent, VolumeReader
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.run import Run
 
@@ -90,7 +88,14 @@ def store(
     sessions.forget_lapsed()
 
     def tell(progress: BackupProgress) -> None:
-        run.progress(progress.done_bytes, progress.total_bytes, phase="reads the volume")
+        run.progress(
+            progress.done_bytes,
+            progress.total_bytes,
+            phase="reads the volume",
+            read_bytes=progress.read_bytes,
+            transferred_bytes=progress.stored_bytes,
+            skipped_bytes=progress.done_bytes - min(progress.read_bytes, progress.done_bytes),
+        )
         run.keep_going()
 
     with sessions.session(run) as session:
@@ -119,38 +124,19 @@ def figures_of(result: BackupResult) -> dict[str, int]:
     }
 
 
-def bring_back(row: Backup, writer: VolumeWriter, run: Run, *, is_blank: bool) -> None:
-    """Make a volume hold what was backed up, and zeros beyond that. `is_blank`: it is all zeros."""
-
-    def tell(progress: RestoreProgress) -> None:
-        run.progress(progress.done_bytes, progress.total_bytes, phase="writes the volume")
-        run.keep_going()
-
-    repository = open_contents(row.container)
-    manifest = repository.read_manifest(_ref(row))
-    restore(repository, manifest, writer, target_is_blank=is_blank, on_progress=tell)
-
-
 def forget(row: Backup) -> None:
     """Make it no backup any more; that takes no key. What only it had is freed later, by
-    `free_space`."""
-    open_repository(row.container).delete([_ref(row).key])
+    the collector."""
+    open_repository(row.container).delete([ref_of(row).key])
 
 
 def require_there(row: Backup) -> None:
     """Raise a `DriverError` unless the repository has the backup, of that project and size."""
-    manifest = open_contents(row.container).read_manifest(_ref(row))
+    manifest = open_contents(row.container).read_manifest(ref_of(row))
     if (manifest.project_id, manifest.size_bytes) != (row.domain, row.size_gib << 30):
         raise DriverError("The record is not that of the backup.", code=Reason.invalid)
 
 
-def free_space(name: str) -> CollectResult:
-    """Free what no backup in the repository needs, and list what may be freed next time. Any number
-    may do so at once, while backups go on."""
-    sessions = LeasedSessions(name)
-    sessions.forget_lapsed()
-    return collect(open_contents(name), sessions)
-
-
-def _ref(row: Backup) -> BackupRef:
+def ref_of(row: Backup) -> BackupRef:
+    """What the repository calls a backup."""
     return BackupRef(str(row.volume_id), str(row.pk))

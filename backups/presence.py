@@ -1,5 +1,5 @@
-"""What a worker that copies does besides: it tells which repositories it reaches, and frees what no
-backup in them needs any more.
+"""What a worker that copies does besides: it tells which repositories it reaches and what is in
+them, and begins what is due there.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,20 @@ import structlog
 from celery import signals
 from django.conf import settings
 
-from backups.contents import free_space, open_contents
+from backups.contents import open_contents
 from backups.repositories import open_repository, report_repository
+from backups.services.repositories import begin_what_is_due
+from backups.upkeep.figures import measure_if_due
+from backups.upkeep.trials import forget_scratches
 from drivers.errors import DriverError
 from storage_project.config import configuration
 from storage_project.operations.states import DATA_QUEUES
 from volumes.presence import keep_telling
 
-# How long a repository is left alone after it has been collected.
-COLLECT_EVERY_S = 3600.0
+# How often is looked whether a repository is to be measured, or something is due there.
+LOOK_EVERY_S = 30.0
+# How often what killed tests left behind is looked for.
+FORGET_EVERY_S = 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +35,9 @@ def start_telling(sender: Any, **_: Any) -> None:
     if DATA_QUEUES + settings.STORAGE_HOST in queues:
         for name in configuration().repositories:
             keep_telling(_reporter(name))
-            keep_telling(partial(_collect, name), every_s=COLLECT_EVERY_S)
-
-
-def _collect(name: str) -> None:
-    log.info("a repository was collected", repository=name, result=str(free_space(name)))
+            keep_telling(partial(begin_what_is_due, name), every_s=LOOK_EVERY_S)
+            keep_telling(partial(measure_if_due, name), every_s=LOOK_EVERY_S)
+        keep_telling(forget_scratches, every_s=FORGET_EVERY_S)
 
 
 def _reporter(name: str) -> Callable[[], None]:

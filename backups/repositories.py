@@ -1,10 +1,12 @@
 """The configured repositories of this machine, opened once per process, and where others are."""
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
-from backups.models import Backup
+from backups.known import known_repository
 from backups.opened_once import OpenedOnce
 from drivers.errors import ConfigurationError
 from drivers.repository.base import RepositoryDriver
@@ -50,6 +52,7 @@ def configured(name: str) -> Repository:
 
 def report_repository(name: str, *, down_reason: str = "") -> None:
     """Say that this machine reaches the repository, or why it cannot."""
+    known_repository(name)
     host = f"{settings.STORAGE_HOST}@{name}"
     beat(BINARY, host, configured(name).availability_zone, down_reason=down_reason)
 
@@ -74,13 +77,19 @@ def copying_queue(pool: Pool, container: str) -> str:
     return DATA_QUEUES + _machine_of(pool)
 
 
-def repository_queue(backup: Backup) -> str:
-    """Where something is done in the repository of a backup that takes no volume."""
-    services = Service.objects.filter(binary=BINARY, host__endswith=f"@{backup.container}")
-    service = services.annotate(is_up=IS_UP).order_by("-is_up", "host").first()
+def repository_queue(name: str) -> str:
+    """Where something is done in a repository that takes no volume."""
+    service = services_of(name).first()
     if service is None:
-        raise StepError(Code.NO_REPOSITORY, f"No machine has the repository {backup.container}.")
-    return DATA_QUEUES + service.host.partition("@")[0]
+        raise StepError(Code.NO_REPOSITORY, f"No machine has the repository {name}.")
+    host: str = service.host
+    return DATA_QUEUES + host.partition("@")[0]
+
+
+def services_of(name: str) -> "QuerySet[Any]":
+    """Who reaches a repository, each with `is_up`; first those that are."""
+    services = Service.objects.filter(binary=BINARY, host__endswith=f"@{name}")
+    return services.annotate(is_up=IS_UP).order_by("-is_up", "host")
 
 
 def _machine_of(pool: Pool) -> str:

@@ -1,13 +1,29 @@
 """Project-scoped reads of backups. No view touches `objects` itself."""
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce, Concat
 
-from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
+from backups.models import Backup, Damage, Repository, Schedule, ScheduledBackup, ScheduleRun
+from backups.repositories import BINARY
 from storage_project.api.lookup import get_by_uuid
 from storage_project.identity.caller import Caller
-from volumes.models import Volume, VolumeType
+from storage_project.operations.services import active_operations
+from volumes.models import Service, Volume, VolumeType
+from volumes.pools import IS_UP
 
 HAS_DEPENDANTS = Exists(Backup.objects.filter(parent_id=OuterRef("pk")))
 TYPE_NAME = Subquery(VolumeType.objects.filter(pk=OuterRef("volume_type_id")).values("name")[:1])
@@ -61,3 +77,41 @@ def volumes_in_run(schedule: Schedule, run_id: UUID | str) -> "QuerySet[Schedule
     """What has become of each volume in one of them. 404 for a run that the schedule has not."""
     run = get_by_uuid(runs_of(schedule), "Run", run_id)
     return ScheduledBackup.objects.filter(run=run)
+
+
+def note_work(backups: Iterable[Backup]) -> None:
+    """Have each backup know the operation that is at work on it, in one query for all."""
+    by_id = {backup.pk: backup for backup in backups}
+    if by_id:
+        for operation in active_operations(*by_id).order_by("created_at"):
+            by_id[operation.resource_id].work = operation
+
+
+def repositories() -> "QuerySet[Any]":
+    """All repositories, each with its `availability_zone`, whether it `is_up` and `enabled`, and
+    how many `open_damages` it has."""
+    services = Service.objects.filter(
+        binary=BINARY, host__endswith=Concat(Value("@"), OuterRef("name"))
+    )
+    damages = Damage.objects.filter(repository=OuterRef("pk"), healed_at=None).order_by()
+    counted = damages.values("repository").annotate(number=Count("pk")).values("number")
+    return Repository.objects.annotate(
+        availability_zone=Subquery(services.values("availability_zone")[:1]),
+        is_up=Exists(services.annotate(beats=IS_UP).filter(beats=True)),
+        enabled=Exists(services.filter(enabled=True)),
+        open_damages=Coalesce(Subquery(counted), 0),
+    )
+
+
+def get_repository(repository_id: UUID | str) -> Repository:
+    """One of them. 404 for anything else, a non-UUID too."""
+    found: Repository = get_by_uuid(repositories(), "Backup repository", repository_id)
+    return found
+
+
+def damages_of(repository: Repository) -> "QuerySet[Damage]":
+    """What is damaged in a repository or was, each with its `backup_count`."""
+    return Damage.objects.filter(repository=repository).annotate(
+        backup_count=Count("backups"),
+        is_healed=ExpressionWrapper(Q(healed_at__isnull=False), output_field=BooleanField()),
+    )

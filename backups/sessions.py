@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import F, Min, QuerySet
 from django.db.models.functions import Now
 
-from backups.models import Clock, Session
+from backups.known import known_repository
+from backups.models import Repository, Session
 from drivers.errors import DriverError, Reason
 from storage_project.operations.run import Run
 from storage_project.operations.states import Status
@@ -65,11 +66,11 @@ class LeasedSessions:
             mine.delete()
 
     def _tick(self) -> int:
-        clocks = Clock.objects.filter(repository=self._repository)
-        if not clocks.update(epoch=F("epoch") + 1):
-            Clock.objects.get_or_create(repository=self._repository)
-            clocks.update(epoch=F("epoch") + 1)
-        return clocks.get().epoch
+        clock = Repository.objects.filter(name=self._repository)
+        if not clock.update(epoch=F("epoch") + 1):
+            known_repository(self._repository)
+            clock.update(epoch=F("epoch") + 1)
+        return clock.values_list("epoch", flat=True).get()
 
     def forget_lapsed(self) -> None:
         """Delete the rows of workers that died."""

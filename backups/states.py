@@ -1,4 +1,4 @@
-"""The state machine of backups: OpenStack's status strings, and their moves."""
+"""The state machines of backups, with OpenStack's status strings, and of repositories."""
 
 from storage_project.operations.flow import Flow
 
@@ -21,4 +21,23 @@ BACKUP = Flow.of(
         "keep": (["deleting"], DELETABLE),
     },
     refusal_code=400,
+)
+
+# What is known of the content of a backup, once somebody has looked.
+VERIFICATIONS = ("ok", "damaged")
+# What can be read while it is so.
+READABLE = ("available", "restoring")
+
+AT_WORK = ("scrubbing", "collecting")
+
+REPOSITORY = Flow.of(
+    "repository",
+    statuses=("available", *AT_WORK),
+    transitional=AT_WORK,
+    moves={
+        "scrub": (["available"], "scrubbing"),
+        "scrubbed": (["scrubbing"], "available"),
+        "collect": (["available"], "collecting"),
+        "collected": (["collecting"], "available"),
+    },
 )

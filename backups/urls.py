@@ -1,10 +1,16 @@
-"""The addresses of backups and their schedules, below `v3/` and `v3/<project>/`."""
+"""The addresses of backups, their schedules and repositories, below `v3/` and `v3/<project>/`."""
 
 from django.urls import path
 
 from backups.api.backup_actions import BackupActions
 from backups.api.backups import BackupsDetailView, BackupsView, BackupView
 from backups.api.records import ExportRecordView, ImportRecordView
+from backups.api.repositories import (
+    DamagesView,
+    RepositoriesView,
+    RepositoryActions,
+    RepositoryView,
+)
 from backups.api.restores import RestoreView
 from backups.api.schedule_actions import ScheduleActions
 from backups.api.schedule_runs import PlanView, RunsView, RunVolumesView
@@ -18,6 +24,10 @@ urlpatterns = [
     path("backups/<str:backup_id>/action", BackupActions.as_view()),
     path("backups/<str:backup_id>/restore", RestoreView.as_view()),
     path("backups/<str:backup_id>/export_record", ExportRecordView.as_view()),
+    path("backup_repositories", RepositoriesView.as_view()),
+    path("backup_repositories/<str:repository_id>", RepositoryView.as_view()),
+    path("backup_repositories/<str:repository_id>/action", RepositoryActions.as_view()),
+    path("backup_repositories/<str:repository_id>/damages", DamagesView.as_view()),
     path("backup_schedules", SchedulesView.as_view()),
     path("backup_schedules/detail", SchedulesDetailView.as_view()),
     path("backup_schedules/<str:schedule_id>", ScheduleView.as_view()),

@@ -153,7 +153,13 @@ PIPELINES = [
     "backups.pipelines.delete_backup",
     "backups.pipelines.restore_backup",
     "backups.pipelines.import_record",
+    "backups.pipelines.verify_backup",
+    "backups.pipelines.try_restore",
+    "backups.pipelines.scrub_repository",
+    "backups.pipelines.collect_repository",
 ]
+# In how many days all of a repository is read once, to see whether it is whole; 0: never by itself.
+SCRUB_DAYS = int(os.environ.get("STORAGE_SCRUB_DAYS", "30"))
 # How long an operation waits for a worker while none is seen at work, before it is given up.
 OPERATION_PATIENCE_S = int(os.environ.get("STORAGE_OPERATION_PATIENCE_S", "600"))
 # How long ended operations, and with them the history of what they did, can be looked up.

@@ -7,7 +7,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from backups.models import Backup, Schedule, ScheduleRun
+from backups.models import Backup, Damage, Repository, Schedule, ScheduleRun
 from storage_project.identity.models import Project, User
 from storage_project.operations.models import Message, Operation
 from volumes.models import Attachment, Pool, Server, Service, Snapshot, Volume, VolumeType
@@ -135,6 +135,25 @@ class ScheduleRunFactory(DjangoModelFactory[ScheduleRun]):
     slot = factory.LazyFunction(timezone.now)
     begins_at = factory.SelfAttribute("slot")
     ends_at = factory.LazyAttribute(lambda run: run.slot + timedelta(hours=1))
+
+
+class RepositoryFactory(DjangoModelFactory[Repository]):
+    """A repository that nobody reaches."""
+
+    class Meta:
+        model = Repository
+
+    name = factory.Sequence("repository-{}".format)
+    status = "available"
+
+
+class DamageFactory(DjangoModelFactory[Damage]):
+    class Meta:
+        model = Damage
+
+    repository = factory.SubFactory(RepositoryFactory)
+    key = factory.Sequence("packs/00/{:032x}".format)
+    sentence = "A pack of the repository is damaged."
 
 
 class AttachmentFactory(DjangoModelFactory[Attachment]):

@@ -18,6 +18,7 @@ from tests.factories import (
     BackupFactory,
     MessageFactory,
     OperationFactory,
+    RepositoryFactory,
     ScheduleFactory,
     ScheduleRunFactory,
     ServerFactory,
@@ -63,6 +64,7 @@ OWNED: dict[str, Callable[[Account], Any]] = {
 COMMON: dict[str, Callable[[], Any]] = {
     "key": lambda: "purpose",
     "class_name": lambda: "default",
+    "repository_id": lambda: RepositoryFactory().pk,
     "role_id": lambda: Role.objects.get_or_create(name="reader")[0].pk,
     "entry_id": lambda: "default",
 }

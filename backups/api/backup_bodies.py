@@ -63,6 +63,7 @@ class RestoreBackup(Body):
 
     volume_id = OptionalId()
     name = NameField(required=False, allow_null=True)
+    skip_damaged = Flag()
 
 
 class ImportRecord(Body):

@@ -9,7 +9,7 @@ from storage_project.api.filters import (
     TextFilter,
     TimeFilter,
 )
-from storage_project.api.gates import named, since
+from storage_project.api.gates import admin_only, named, since
 
 SORTABLE = {
     "name": "name",
@@ -41,6 +41,8 @@ class BackupFilter(ListFilter):
     protected = BooleanFilter()
     schedule_id = IdFilter()
     metadata = since("3.43", MappingFilter())
+    verification = TextFilter()
+    damage_id = admin_only(IdFilter("damages"))
     user_id = TextFilter()
     project_id = TextFilter()
     created_at = since("3.60", TimeFilter())

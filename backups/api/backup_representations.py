@@ -6,6 +6,7 @@ from backups.models import Backup
 from storage_project.api.gates import named, since
 from storage_project.api.representation import Constant, LinksField, Representation
 from storage_project.operations.api.links import OperatedRepresentation
+from storage_project.operations.api.operations import ProgressRepresentation
 
 
 class BackupNameRepresentation(Representation):
@@ -48,6 +49,16 @@ class BackupRepresentation(OperatedRepresentation, BackupNameRepresentation):
     read_bytes = serializers.IntegerField()
     transferred_bytes = serializers.IntegerField()
     skipped_bytes = serializers.IntegerField()
+    progress = ProgressRepresentation(source="work")
+    # What is known of its content.
+    verified_at = serializers.DateTimeField()
+    verification = serializers.SerializerMethodField()
+    verification_detail = serializers.CharField()
+    tested_at = serializers.DateTimeField()
+    test_report = serializers.JSONField()
+
+    def get_verification(self, backup: Backup) -> str | None:
+        return backup.verification or None
 
     def get_has_dependent_backups(self, backup: Backup) -> bool:
         """Whether another was compared with it; nothing can have been with one that is new."""

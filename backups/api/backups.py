@@ -53,7 +53,9 @@ class BackupsDetailView(ResourceView):
     answers = {"GET": [BackupRepresentation]}
 
     def get(self, request: ResourceRequest) -> Response:
-        return self.answer(paginate(asked_for(request), request, sortable=SORTABLE))
+        page = paginate(asked_for(request), request, sortable=SORTABLE)
+        selectors.note_work(page)
+        return self.answer(page)
 
 
 class BackupView(ResourceView):
@@ -66,7 +68,9 @@ class BackupView(ResourceView):
     answers = {"GET": BackupRepresentation, "PUT": BackupRepresentation}
 
     def get(self, request: ResourceRequest, backup_id: str) -> Response:
-        return self.answer(selectors.get_backup(request.auth, backup_id))
+        backup = selectors.get_backup(request.auth, backup_id)
+        selectors.note_work([backup])
+        return self.answer(backup)
 
     def put(self, request: ResourceRequest, backup_id: str) -> Response:
         values = self.read(request)

@@ -36,10 +36,14 @@ class RestoreView(ResourceView):
     def post(self, request: ResourceRequest, backup_id: str) -> Response:
         values = self.read(request)
         backup = selectors.get_backup(request.auth, backup_id)
+        skip_damaged = bool(values.get("skip_damaged"))
         volume: Volume
         if volume_id := values.get("volume_id"):
             volume = services.restore_backup(
-                backup=backup, volume=get_volume(request.auth, volume_id), caller=request.auth
+                backup=backup,
+                volume=get_volume(request.auth, volume_id),
+                caller=request.auth,
+                skip_damaged=skip_damaged,
             )
         else:
             volume = services.create_volume_from_backup(
@@ -47,6 +51,7 @@ class RestoreView(ResourceView):
                 caller=request.auth,
                 name=values.get("name") or f"restore_backup_{backup.pk}",
                 description=backup.volume_properties.get("description"),
+                skip_damaged=skip_damaged,
             )
         restore = Restore(backup_id=backup.pk, volume_id=volume.pk, volume_name=volume.name)
         return self.answer(restore, status=202)

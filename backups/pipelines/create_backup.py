@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from backups import contents
 from backups.models import Backup
 from backups.repositories import copying_queue
+from backups.upkeep.figures import has_changed
 from drivers.volume.base import Extent, VolumeDriver
 from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
@@ -80,6 +81,7 @@ def report(run: Run) -> None:
             volume.update(base_snapshot_id=backup.pk, backup_snapshot_id=None)
         else:
             volume.update(backup_snapshot_id=None)
+        has_changed(backup.container)
 
 
 @pipeline.undo

@@ -13,6 +13,7 @@ from backups import contents
 from backups.models import Backup
 from backups.removal import remove_backup_row
 from backups.repositories import copying_queue, repository_queue
+from backups.upkeep.figures import has_changed
 from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
@@ -34,7 +35,9 @@ def schedule(run: Run) -> None:
     backup: Backup = run.load()
     volume = _volume_that_remembers(backup)
     run.provision_queue = (
-        copying_queue(placed(volume), backup.container) if volume else repository_queue(backup)
+        copying_queue(placed(volume), backup.container)
+        if volume
+        else repository_queue(backup.container)
     )
 
 
@@ -56,6 +59,7 @@ def report(run: Run) -> None:
         Volume.objects.filter(base_snapshot_id=backup.pk).update(base_snapshot_id=None)
         Volume.objects.filter(backup_snapshot_id=backup.pk).update(backup_snapshot_id=None)
         remove_backup_row(backup, operation=run.operation)
+        has_changed(backup.container)
 
 
 @pipeline.failed

@@ -24,7 +24,8 @@ def validate(run: Run) -> None:
 
 @pipeline.schedule
 def schedule(run: Run) -> None:
-    run.provision_queue = repository_queue(run.load())
+    backup: Backup = run.load()
+    run.provision_queue = repository_queue(backup.container)
 
 
 @pipeline.provision

@@ -7,8 +7,8 @@
                                  --(given up before it began)--> what it was
 
 A new volume is made by a `volume.create` of its own, which this waits for. Each byte of the volume
-is as it was in the backup then, and zeros beyond its end. What a killed worker has written is
-written again.
+is as it was in the backup then, and zeros beyond its end. With `skip_damaged` what is lost reads as
+zeros, and is told. What a killed worker has written is written again.
 """
 
 from uuid import UUID
@@ -16,12 +16,15 @@ from uuid import UUID
 from backups import contents
 from backups.models import Backup
 from backups.repositories import copying_queue
+from backups.upkeep.bad_ranges import sentence_of
+from backups.upkeep.restoring import bring_back
 from storage_project.operations.flow import advance_if_possible
-from storage_project.operations.messages import Code, StepError
+from storage_project.operations.messages import SENTENCES, Code, StepError
 from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
 from storage_project.operations.states import Status
+from storage_project.operations.telling import tell
 from volumes.backends import open_backend
 from volumes.models import Volume
 from volumes.pools import placed
@@ -55,7 +58,15 @@ def provision(run: Run) -> None:
         pass
     writer = open_backend(pool.backend).open_writer(str(volume.pk), pool=pool.name)
     with writer, contents.told_by(backup.container):
-        contents.bring_back(backup, writer, run, is_blank=is_blank)
+        lost = bring_back(
+            backup,
+            writer,
+            run,
+            is_blank=is_blank,
+            skip_damaged=run.arguments.get("skip_damaged", False),
+        )
+    if lost["damaged_count"]:
+        run.notes["result"] = lost
 
 
 @pipeline.report
@@ -64,6 +75,15 @@ def report(run: Run) -> None:
         advance_if_possible(run.reference, "restored", operation=run.operation)
         if volume := _locked_volume(run):
             advance_if_possible(volume, "backup_restored", operation=run.operation)
+        if lost := run.notes.get("result"):
+            tell(
+                run.operation,
+                Code.DAMAGED,
+                f"{SENTENCES[Code.DAMAGED]} {sentence_of(lost)} There it reads as zeros now; all "
+                f"else is as it was. Operation {run.operation.pk} has the list.",
+                level="WARNING",
+                about=("volume", UUID(run.arguments["volume_id"])),
+            )
 
 
 @pipeline.undo

@@ -147,8 +147,8 @@ def update_backup(*, backup: Backup, **changes: Any) -> Backup:
 
 
 def delete_backup(*, backup: Backup, caller: Caller) -> None:
-    """Delete a backup, whatever was compared with it. Raises `StateConflict` unless it is at
-    rest, `BadRequest` while it is protected."""
+    """Delete a backup, whatever was compared with it; who only reads it is told to stop. Raises
+    `StateConflict` unless it is at rest, `BadRequest` while it is protected."""
     with transaction.atomic():
         backup = lock_row(backup)
         _require_unprotected(backup)
@@ -160,6 +160,9 @@ def delete_backup(*, backup: Backup, caller: Caller) -> None:
             was=backup.status,
         )
         advance(backup, "delete", operation=operation)
+        active_operations(backup.pk).exclude(pk=operation.pk).update(
+            cancel_requested=True, updated_at=Now()
+        )
 
 
 def force_delete_backup(*, backup: Backup, caller: Caller) -> None:

@@ -19,11 +19,14 @@ from volumes.services.rows import lock_row, refuse
 from volumes.services.volumes import DETACHED, create_volume
 
 
-def restore_backup(*, backup: Backup, volume: Volume, caller: Caller) -> Volume:
+def restore_backup(
+    *, backup: Backup, volume: Volume, caller: Caller, skip_damaged: bool = False
+) -> Volume:
     """Give a volume the content of a backup, and lose what it had.
 
     It must be available, of the backup's project and at least as large; what it is larger reads
-    as zeros then. Raises `BadRequest` or `StateConflict`.
+    as zeros then, with `skip_damaged` also what the repository has lost. Raises `BadRequest` or
+    `StateConflict`.
     """
     with transaction.atomic():
         backup, volume = lock_row(backup), lock_row(volume)
@@ -42,6 +45,7 @@ def restore_backup(*, backup: Backup, volume: Volume, caller: Caller) -> Volume:
             volume_id=str(volume.pk),
             was=was,
             is_new=False,
+            skip_damaged=skip_damaged,
         )
         advance(backup, "restore", operation=operation)
         advance(volume, "restore_backup", operation=operation, where=DETACHED)
@@ -59,6 +63,7 @@ def create_volume_from_backup(
     availability_zone: str | None = None,
     metadata: Mapping[str, str] | None = None,
     hints: Mapping[str, Any] | None = None,
+    skip_damaged: bool = False,
 ) -> Volume:
     """Accept a volume with the content of a backup; it is the caller's.
 
@@ -95,6 +100,7 @@ def create_volume_from_backup(
             # A volume that was made for it and did not get it is not what was asked for.
             was="error_restoring",
             is_new=True,
+            skip_damaged=skip_damaged,
         )
         advance(backup, "restore", operation=operation)
     return volume

@@ -100,6 +100,8 @@ POLICY: dict[str, Rule] = {
     "backup:update": MEMBER,
     "backup:delete": MEMBER,
     "backup:restore": MEMBER,
+    "backup:verify": MEMBER,
+    "backup:test": MEMBER,
     "backup:force_delete": ADMIN,
     "backup:reset_status": ADMIN,
     "backup_schedule:list": READER,
@@ -111,6 +113,12 @@ POLICY: dict[str, Rule] = {
     # A record names the content of any project.
     "backup:export": ADMIN,
     "backup:import": ADMIN,
+    # What a project needs to choose one; only administrators see more of it.
+    "backup_repository:list": READER,
+    "backup_repository:get": READER,
+    "backup_repository:damages": ADMIN,
+    "backup_repository:scrub": ADMIN,
+    "backup_repository:collect": ADMIN,
     "type:list": READER,
     "type:get": READER,
     "type:create": ADMIN,

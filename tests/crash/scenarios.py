@@ -6,11 +6,14 @@ from typing import Any
 
 from django.db import transaction
 
-from backups.models import Backup
+from backups.known import known_repository
+from backups.models import Backup, Repository
 from backups.removal import remove_backup_row
 from backups.services.backups import create_backup, delete_backup
 from backups.services.records import Record, export_record, import_record
+from backups.services.repositories import collect_repository, scrub_repository
 from backups.services.restores import create_volume_from_backup, restore_backup
+from backups.services.verification import try_restore, verify_backup
 from storage_project.operations.models import Operation
 from tests.operations.world import HERE, World
 from volumes.models import Attachment, Volume
@@ -79,6 +82,12 @@ def exported_record(world: World) -> Record:
     with transaction.atomic():
         remove_backup_row(backup)
     return record
+
+
+def damaged_repository(world: World) -> Repository:
+    """One with a backup of which a block is damaged."""
+    world.damage(world.backup())
+    return Repository.objects.get()
 
 
 def ask_to_extend_in_use(world: World, attachment: Attachment) -> None:
@@ -213,5 +222,29 @@ SCENARIOS = {
         kind="backup.import",
         prepare=exported_record,
         request=lambda world, record: import_record(caller=world.caller, **asdict(record)),
+    ),
+    "backup.verify": Scenario(
+        kind="backup.verify",
+        prepare=World.backup,
+        request=lambda world, backup: verify_backup(backup=backup, caller=world.caller),
+    ),
+    "backup.test": Scenario(
+        kind="backup.test",
+        prepare=World.backup,
+        request=lambda world, backup: try_restore(backup=backup, caller=world.caller),
+    ),
+    "repository.scrub": Scenario(
+        kind="repository.scrub",
+        prepare=damaged_repository,
+        request=lambda world, repository: scrub_repository(
+            repository=repository, caller=world.caller
+        ),
+    ),
+    "repository.collect": Scenario(
+        kind="repository.collect",
+        prepare=lambda world: known_repository(world.backup().container),
+        request=lambda world, repository: collect_repository(
+            repository=repository, caller=world.caller
+        ),
     ),
 }

@@ -14,7 +14,13 @@ from storage_project.operations.flow import (
 )
 from storage_project.operations.models import Transition
 from storage_project.operations.pipeline import pipelines
-from tests.factories import AttachmentFactory, BackupFactory, SnapshotFactory, VolumeFactory
+from tests.factories import (
+    AttachmentFactory,
+    BackupFactory,
+    RepositoryFactory,
+    SnapshotFactory,
+    VolumeFactory,
+)
 from tests.operations.threads import at_once
 from volumes.models import Volume
 
@@ -24,6 +30,7 @@ FACTORIES = {
     "snapshot": SnapshotFactory,
     "attachment": AttachmentFactory,
     "backup": BackupFactory,
+    "repository": RepositoryFactory,
 }
 FLOWS = {pipeline.model.flow.resource: pipeline.model.flow for pipeline in pipelines().values()}
 MOVES = [

@@ -5,6 +5,10 @@ from typing import Any
 
 from django.conf import settings
 
+from backups.contents import open_contents, ref_of
+from backups.engine.format import NULL_DIGEST, key_of_pack
+from backups.engine.frames import FrameReader
+from backups.engine.manifest import digests_in
 from backups.models import Backup
 from backups.services.backups import create_backup
 from storage_project.identity.caller import Caller
@@ -73,6 +77,22 @@ class World:
         backup = create_backup(volume=volume, caller=self.caller, **values)
         self.engine.run()
         return Backup.objects.get(pk=backup.pk)
+
+    def damage(self, backup: Backup) -> tuple[str, bytes]:
+        """Flip a bit of the first block of a backup; return the pack that has it, and what that
+        was."""
+        contents = open_contents(backup.container)
+        contents.index.refresh()
+        manifest = contents.read_manifest(ref_of(backup))
+        page = contents.read_page(manifest.pages[0], manifest.project_id, FrameReader())
+        digest = next(each for each in digests_in(page) if each != NULL_DIGEST)
+        place = contents.index.find_all(digest)[0]
+        key = key_of_pack(place.pack_id)
+        whole = contents.driver.get(key)
+        spoiled = bytearray(whole)
+        spoiled[place.offset + 3] ^= 1
+        contents.driver.put(key, [spoiled])
+        return key, whole
 
     def server(self, number: int = 0) -> Server:
         """A server of the simulated hypervisor `lab`, as that reports it."""

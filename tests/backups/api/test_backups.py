@@ -35,6 +35,12 @@ WHOLE = NAMED | {
     "skipped_bytes",
     "protected",
     "schedule_id",
+    "progress",
+    "verified_at",
+    "verification",
+    "verification_detail",
+    "tested_at",
+    "test_report",
     "operations",
 }
 
@@ -233,7 +239,7 @@ class TestShow:
         BackupFactory.create_batch(5, project_id=member.project.pk)
         client = member.client()
         client.get("/v3/backups/detail")
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):  # the third for what is at work on them
             page = client.get("/v3/backups/detail?limit=3").json()
         assert len(page["backups"]) == 3
         assert "backups_links" in page

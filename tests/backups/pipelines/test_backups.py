@@ -8,10 +8,12 @@ import pytest
 from django.utils import timezone
 
 from backups import contents
+from backups.known import known_repository
 from backups.models import Backup, Session
 from backups.pipelines import create_backup
 from backups.services.backups import create_backup as ask_for_backup
 from backups.services.backups import delete_backup, force_delete_backup
+from backups.services.repositories import collect_repository
 from backups.services.restores import create_volume_from_backup, restore_backup
 from drivers.units import GIB, KIB, MIB
 from storage_project.operations.models import Message, Operation, Transition
@@ -323,7 +325,10 @@ def test_what_no_backup_needs_is_freed(world: World) -> None:
     superfluous = world.backup(volume)
     delete_backup(backup=superfluous, caller=world.caller)
     world.engine.run()
-    assert contents.free_space("main").marked_packs > 0
+    collect_repository(repository=known_repository("main"), caller=world.caller)
+    world.engine.run()
+    operation = Operation.objects.get(kind="repository.collect")
+    assert operation.notes["result"]["marked_packs"] > 0
     made = create_volume_from_backup(backup=kept, caller=world.caller)
     world.engine.run()
     assert world.read(again(made), len(CONTENT)) == CONTENT
