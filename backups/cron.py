@@ -9,7 +9,7 @@ times that come out are in UTC.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -67,6 +67,12 @@ class Cron:
             if (at := slot.astimezone(UTC)) > time:
                 yield at
                 time = at
+
+
+def zone_of(time_zone: str) -> tzinfo:
+    """The time zone of a schedule. One that is not known any more is UTC: the schedule is disabled
+    at its next slot, and until then nothing may stop because of it."""
+    return ZoneInfo(time_zone) if time_zone in _known_zones() else UTC
 
 
 @cache

@@ -57,8 +57,11 @@ def latest_backup(volume: Volume, container: str) -> Backup | None:
 
 
 def schedules_of(caller: Caller, *, all_projects: bool = False) -> "QuerySet[Schedule]":
-    """The schedules of the caller's project, or of all; each with the `volume_type_name`."""
+    """The schedules of the caller's project, or of all; each with the `volume_type_name`. Those
+    that span all projects are an administrator's, whatever project that was for."""
     schedules = Schedule.objects.annotate(volume_type_name=TYPE_NAME)
+    if not caller.is_admin:
+        schedules = schedules.filter(all_projects=False)
     return schedules if all_projects else schedules.filter(project_id=caller.project_id)
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from backups.cron import zone_of
 from backups.models import Backup, Schedule
 from backups.retention import Candidate, Rules, plan
 from backups.services.backups import delete_backup
@@ -58,7 +58,7 @@ def rules_of(schedule: Schedule) -> Rules:
         monthly=schedule.keep_monthly,
         yearly=schedule.keep_yearly,
         max_age=None if max_age is None else timedelta(days=max_age),
-        time_zone=ZoneInfo(schedule.time_zone),
+        time_zone=zone_of(schedule.time_zone),
     )
 
 

@@ -8,13 +8,13 @@ makes it, and who is killed has either made it or not.
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from backups.cron import zone_of
 from backups.models import Backup, Schedule, ScheduledBackup
 from backups.schedule_models import FAILED, MISSED, RUNNING, SUCCEEDED, WAITING
 from backups.services.backups import create_backup, delete_backup
@@ -108,7 +108,7 @@ def _incremental_since_full(entry: ScheduledBackup) -> int:
 
 def _name_of(entry: ScheduledBackup, schedule: Schedule) -> str:
     """By the schedule and its slot, as its people read the time."""
-    slot = entry.run.slot.astimezone(ZoneInfo(schedule.time_zone))
+    slot = entry.run.slot.astimezone(zone_of(schedule.time_zone))
     return f"{schedule.name[:NAME_LENGTH]} {slot:%Y-%m-%d %H:%M %Z}"
 
 
@@ -116,13 +116,14 @@ def follow_backups(budget_s: float) -> None:
     """Note how the backups that were begun have ended, and let retention look at their volumes;
     for as long as nobody minds."""
     until = monotonic() + budget_s
-    at_work = Backup.objects.filter(pk=OuterRef("backup_id"), status="creating")
-    ended = ScheduledBackup.objects.filter(~Exists(at_work), status=RUNNING)
-    entries = [*ended.select_related("run").annotate(now=Now())[:BATCH]]
-    backups = Backup.objects.in_bulk({entry.backup_id for entry in entries})
+    making = Operation.objects.filter(resource_id=OuterRef("backup_id"), kind="backup.create")
+    ended = ScheduledBackup.objects.filter(
+        ~Exists(making.filter(finished_at__isnull=True)), status=RUNNING
+    ).annotate(now=Now(), outcome=Subquery(making.values("status")[:1]))
+    entries = [*ended.select_related("run")[:BATCH]]
     schedules = Schedule.objects.in_bulk({entry.schedule_id for entry in entries})
     for entry in entries:
-        is_made = _follow(entry, backups.get(entry.backup_id), entry.now)
+        is_made = _follow(entry, entry.outcome, entry.now)
         schedule = schedules.get(entry.schedule_id)
         if is_made and schedule is not None and schedule.enabled:
             prune_volumes(schedule, [entry.volume_id], until=until)
@@ -130,28 +131,25 @@ def follow_backups(budget_s: float) -> None:
             return
 
 
-def _follow(entry: ScheduledBackup, backup: Backup | None, now: datetime) -> bool:
-    """Whether the backup is there, and it is this dispatcher that has noted it."""
-    if backup is None or backup.status in ("deleting", "error_deleting"):
-        _move(entry, FAILED, note="The backup was deleted.")
-    elif backup.status == "error":
-        _note_failure(entry, backup, now)
-    else:
+def _follow(entry: ScheduledBackup, outcome: str | None, now: datetime) -> bool:
+    """Note the outcome of an operation; whether the backup was made, and nobody had noted it.
+
+    It may be gone again by now. One that failed is made again, unless that has been done often
+    enough or the window is over.
+    """
+    if outcome == Status.SUCCEEDED:
         return _move(entry, SUCCEEDED)
-    return False
-
-
-def _note_failure(entry: ScheduledBackup, backup: Backup, now: datetime) -> None:
-    """Try again, unless that has been done often enough or the window is over, or somebody wanted
-    it to end; what has failed goes."""
-    values = {"failures": entry.failures + 1, "note": backup.fail_reason or ""}
-    cancelled = Operation.objects.filter(resource_id=backup.pk, status=Status.CANCELLED)
-    often_enough = entry.failures + 1 >= MOST_FAILURES
-    if often_enough or now > entry.run.ends_at or cancelled.exists():
+    assert entry.backup_id is not None
+    backup = Backup.objects.filter(pk=entry.backup_id).first()
+    note = (backup and backup.fail_reason) or "The backup was deleted."
+    values = {"failures": entry.failures + 1, "note": note}
+    may_go_on = outcome == Status.FAILED and entry.failures + 1 < MOST_FAILURES
+    if backup is None or not may_go_on or now > entry.run.ends_at:
         _move(entry, FAILED, **values)
-        return
+        return False
     with transaction.atomic():
         if _move(entry, WAITING, begins_at=_pause(entry.tries), **values):
-            with suppress(Fault):
-                caller = caller_for(backup.user_id, backup.project_id, entry.run_id)
+            caller = caller_for(backup.user_id, backup.project_id, entry.run_id)
+            with suppress(Fault):  # then it stays, for people to see
                 delete_backup(backup=backup, caller=caller)
+    return False

@@ -10,13 +10,13 @@ from backups.cron import Cron, CronError
 from backups.models import Schedule, ScheduleRun
 from backups.repositories import BINARY
 from backups.services.slots import begin_extra_run
-from storage_project.api.faults import BadRequest, NotFound
+from storage_project.api.faults import BadRequest, Conflict, NotFound, OverLimit
 from storage_project.identity.caller import Caller
 from volumes.models import Service, Volume, VolumeType
 
 # What decides when the next slot is.
 WHEN = frozenset({"cron", "time_zone", "enabled"})
-MOST_MINUTES = 366 * 24 * 60
+MOST_OF_A_PROJECT = 100
 
 
 def create_schedule(
@@ -28,7 +28,8 @@ def create_schedule(
     **values: Any,
 ) -> Schedule:
     """Begin to back up one volume, or all of one type: those of the caller's project, or of
-    `all_projects`. Its first slot is the next one. Raises `BadRequest` for what does not fit.
+    `all_projects`. Its first slot is the next one. Raises `BadRequest` for what does not fit, and
+    `OverLimit` when the project has too many.
 
     It belongs to the project of its volume, else to the caller's.
     """
@@ -46,6 +47,8 @@ def create_schedule(
         **values,
     )
     _check(schedule)
+    if Schedule.objects.filter(project_id=schedule.project_id).count() >= MOST_OF_A_PROJECT:
+        raise OverLimit(f"A project has at most {MOST_OF_A_PROJECT} backup schedules.")
     _set_next_slot(schedule)
     schedule.save(force_insert=True)
     schedule.refresh_from_db(fields=["created_at"])
@@ -59,9 +62,7 @@ def update_schedule(*, schedule: Schedule, **changes: Any) -> Schedule:
     that went by meanwhile are not made up for.
     """
     with transaction.atomic():
-        current = Schedule.objects.select_for_update().filter(pk=schedule.pk).first()
-        if current is None:
-            raise NotFound("Backup schedule", schedule.pk)
+        current = _locked(schedule)
         changed = {name for name, value in changes.items() if getattr(current, name) != value}
         for name in changed:
             setattr(current, name, changes[name])
@@ -81,8 +82,21 @@ def delete_schedule(*, schedule: Schedule) -> None:
 
 
 def run_schedule(*, schedule: Schedule) -> ScheduleRun:
-    """Back up all that it covers now, as a slot that is not in the plan; also a disabled one."""
-    return begin_extra_run(schedule, timezone.now())
+    """Back up all that it covers now, as a slot that is not in the plan; also a disabled one.
+    Raises `Conflict` while another such run has not ended."""
+    with transaction.atomic():
+        current = _locked(schedule)
+        others = ScheduleRun.objects.filter(schedule_id=schedule.pk, is_extra=True)
+        if other := others.filter(finished_at=None).first():
+            raise Conflict(f"Run {other.pk} of backup schedule {schedule.pk} has not ended yet.")
+        return begin_extra_run(current, timezone.now())
+
+
+def _locked(schedule: Schedule) -> Schedule:
+    current = Schedule.objects.select_for_update().filter(pk=schedule.pk).first()
+    if current is None:
+        raise NotFound("Backup schedule", schedule.pk)
+    return current
 
 
 def _check(schedule: Schedule) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
 from backups.schedule_models import OUTCOMES
+from backups.services.schedules import MOST_OF_A_PROJECT
 from tests.accounts import Account, open_account
 from tests.backups.api.test_backups import fault
 from tests.factories import (
@@ -67,6 +68,23 @@ class TestCreate:
         assert response.status_code == 400
         assert "backup_schedule.all_projects" in fault(response)
         assert create(admin, **wanted).json()["backup_schedule"]["all_projects"] is True
+
+    def test_those_are_nobody_elses_to_see_or_change(self, admin: Account) -> None:
+        wanted = {"volume_type": "__DEFAULT__", "all_projects": True}
+        made = create(admin, **wanted).json()["backup_schedule"]["id"]
+        client = open_account("member", project=admin.project).client()
+        assert client.get(ADDRESS).json()["backup_schedules"] == []
+        assert client.get(f"{ADDRESS}/{made}/plan").status_code == 404
+        body = {"backup_schedule": {"keep_last": 1}}
+        assert client.put(f"{ADDRESS}/{made}", body).status_code == 404
+        assert client.delete(f"{ADDRESS}/{made}").status_code == 404
+
+    def test_not_more_than_anybody_needs(self, member: Account, volume: Volume) -> None:
+        mine = {"project_id": member.project.pk, "volume_id": volume.pk}
+        ScheduleFactory.create_batch(MOST_OF_A_PROJECT, **mine)
+        response = create(member, volume_id=str(volume.pk))
+        assert response.status_code == 413
+        assert "at most 100 backup schedules" in fault(response)
 
     def test_an_admins_belongs_to_the_project_of_its_volume(
         self, admin: Account, volume: Volume
@@ -221,6 +239,9 @@ class TestRuns:
         [listed] = member.client().get(f"{ADDRESS}/{schedule.pk}/runs").json()["runs"]
         assert listed["id"] == run["id"]
         assert listed["outcomes"] == dict.fromkeys(OUTCOMES, 0)
+        response = member.client().post(f"{ADDRESS}/{schedule.pk}/action", {"run": {}})
+        assert response.status_code == 409
+        assert f"Run {run['id']}" in fault(response)
 
     def test_slots_and_their_outcomes(self, member: Account, schedule: Schedule) -> None:
         now = timezone.now()

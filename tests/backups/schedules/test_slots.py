@@ -1,21 +1,27 @@
 """Slots: begun once each, made up for once, over by their window; and what becomes of volumes."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from backups import contents
 from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
 from backups.schedule_models import FAILED, MISSED, SUCCEEDED, WAITING
-from backups.services.backups import delete_backup
+from backups.services.backups import delete_backup, force_delete_backup
 from backups.services.chores import forget_old_runs
+from backups.services.pruning import prune_volumes
+from backups.services.scheduled import MOST_FAILURES
 from backups.services.schedules import delete_schedule, run_schedule, update_schedule
 from backups.services.slots import BATCH, share_of, spread_runs
+from drivers.errors import DriverError, Reason
+from storage_project.api.faults import Conflict
 from storage_project.operations.models import Operation
 from storage_project.operations.services import cancel_operation
 from tests.backups.schedules.conftest import Night, again
-from tests.factories import ScheduleFactory, ScheduleRunFactory, VolumeFactory
+from tests.factories import BackupFactory, ScheduleFactory, ScheduleRunFactory, VolumeFactory
 from tests.operations.consistency import require_consistent
 from tests.operations.threads import at_once
 from tests.operations.world import World
@@ -241,19 +247,47 @@ def test_a_backup_that_is_cancelled_is_not(night: Night, volumes: list[Volume]) 
     assert ScheduleRun.objects.get().outcomes[FAILED] == 1
 
 
-def test_a_backup_that_is_deleted_at_once(night: Night, volumes: list[Volume]) -> None:
+def test_a_backup_that_is_deleted_at_once_was_made(night: Night, volumes: list[Volume]) -> None:
     night.come(night.schedule(volume=volumes[0]))
     night.fire()
     night.world.engine.run()
     delete_backup(backup=Backup.objects.get(), caller=night.world.caller)
+    night.world.engine.run()
+    night.fire()
+    assert ScheduledBackup.objects.get().status == SUCCEEDED
+
+
+def test_a_backup_that_goes_while_it_is_made_was_not(night: Night, volumes: list[Volume]) -> None:
+    night.come(night.schedule(volume=volumes[0]))
+    night.fire()
+    force_delete_backup(backup=Backup.objects.get(), caller=night.world.caller)
+    night.world.engine.run()
     night.fire()
     assert ScheduledBackup.objects.get().status == FAILED
+
+
+def test_backups_that_fail_again_and_again(night: Night, volumes: list[Volume]) -> None:
+    night.come(night.schedule(volume=volumes[0]))
+    failing = patch.object(contents, "store", side_effect=DriverError("No.", code=Reason.failed))
+    with failing:
+        for _ in range(MOST_FAILURES):
+            night.pass_pauses()
+            night.fire()
+            night.world.engine.run()
+            night.fire()
+    row = ScheduledBackup.objects.get()
+    assert (row.status, row.failures) == (FAILED, MOST_FAILURES)
+    assert "No." in row.note
+    # The last of them stays, for people to see.
+    assert Backup.objects.get().status == "error"
 
 
 def test_run_now_is_a_slot_of_its_own(night: Night, volumes: list[Volume]) -> None:
     schedule = night.schedule(jitter_minutes=60)
     update_schedule(schedule=schedule, enabled=False)
     run = run_schedule(schedule=again(schedule))
+    with pytest.raises(Conflict, match="has not ended yet"):
+        run_schedule(schedule=schedule)
     night.fire()
     night.world.engine.run()
     night.fire()
@@ -294,8 +328,11 @@ def test_the_last_run_is_remembered(db: None) -> None:
 
 
 def test_a_time_zone_that_is_gone_stops_nothing_else(night: Night, volumes: list[Volume]) -> None:
-    lost, other = night.schedule(), night.schedule()
+    lost, other = night.schedule(keep_last=1), night.schedule()
     Schedule.objects.filter(pk=lost.pk).update(time_zone="Mars/Olympus")
+    BackupFactory(schedule_id=lost.pk)
+    prune_volumes(again(lost), [Backup.objects.get().volume_id], until=0)
+    Backup.objects.all().delete()
     night.come(lost)
     night.pass_by(other)
     assert "Mars/Olympus" in again(lost).disabled_reason
