@@ -112,9 +112,10 @@ def get_repository(repository_id: UUID | str) -> Repository:
     return found
 
 
-def damages_of(repository: Repository) -> "QuerySet[Damage]":
-    """What is damaged in a repository or was, each with its `backup_count`."""
-    return Damage.objects.filter(repository=repository).annotate(
+def damages_of(repository: Repository | None = None) -> "QuerySet[Damage]":
+    """What is damaged in a repository, or in all, or was; each with its `backup_count`."""
+    damages = Damage.objects.filter(repository=repository) if repository else Damage.objects.all()
+    return damages.annotate(
         backup_count=Count("backups"),
         is_healed=ExpressionWrapper(Q(healed_at__isnull=False), output_field=BooleanField()),
     )

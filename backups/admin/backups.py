@@ -1,9 +1,12 @@
 """Backups: the list, and the story of each."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backups.models import Backup, Schedule
@@ -13,18 +16,23 @@ from backups.services.backups import (
     reset_status,
     update_backup,
 )
-from backups.states import BACKUP, DELETABLE, STATUSES
+from backups.services.verification import try_restore, verify_backup
+from backups.states import BACKUP, DELETABLE, READABLE, STATUSES, VERIFICATIONS
+from drivers.units import shown_bytes
 from storage_project.console.columns import (
     NOTHING,
     Tone,
     badge,
     document,
+    duration,
     gib,
     moment,
     row_link,
 )
 from storage_project.console.confirmation import confirmed
+from storage_project.console.filters import WordFilter
 from storage_project.console.projects import ProjectFilter
+from storage_project.console.search import id_range
 from storage_project.identity.caller import Caller
 from storage_project.operations.admin.story import ResourceRows
 from volumes.admin.volumes import StatusFilter
@@ -37,6 +45,29 @@ class BackupStatusFilter(StatusFilter):
         "in error": [status for status in STATUSES if status.startswith("error")],
     }
     settled: ClassVar[tuple[str, ...]] = ("available",)
+
+
+class VerificationFilter(WordFilter):
+    title = "content"
+    parameter_name = "verification"
+
+    def words(self) -> list[str]:
+        return [*VERIFICATIONS]
+
+
+class DamageFilter(WordFilter):
+    """Those that one damage hits: only offered to whoever comes from its page."""
+
+    title = "damage"
+    parameter_name = "damage"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        damage = request.GET.get(self.parameter_name)
+        return [(damage, damage)] if damage else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        ids = id_range(self.value() or "")
+        return queryset.filter(damages__in=ids[:1]) if ids else queryset
 
 
 class StatusForm(forms.Form):
@@ -95,19 +126,48 @@ def stop_protecting(backup: Backup, caller: Caller) -> None:
     update_backup(backup=backup, protected=False)
 
 
+@confirmed(
+    "Verify",
+    explains="All of the backup is read and compared with its digests. It can be restored and "
+    "deleted meanwhile.",
+    offered=lambda backup: backup.status in READABLE,
+)
+def verify(backup: Backup, caller: Caller) -> None:
+    verify_backup(backup=backup, caller=caller)
+
+
+@confirmed(
+    "Test a restore",
+    explains="The backup is restored into a scratch file on a machine that reaches its repository, "
+    "and compared. It leaves a dated report.",
+    offered=lambda backup: backup.status in READABLE,
+)
+def test(backup: Backup, caller: Caller) -> None:
+    try_restore(backup=backup, caller=caller)
+
+
 @admin.register(Backup)
 class BackupAdmin(ResourceRows):
     list_display = (
         "title",
         "state",
         "guarded",
+        "known",
         "size",
         "of_volume",
         "container",
         "taken",
         "project",
     )
-    list_filter = (BackupStatusFilter, "protected", ProjectFilter, "container", "created_at")
+    list_filter = (
+        BackupStatusFilter,
+        "protected",
+        VerificationFilter,
+        DamageFilter,
+        ProjectFilter,
+        "container",
+        "created_at",
+    )
     ordering = ("-created_at", "-id")
     sortable_by = ("size", "taken")
     search_fields = ("name", "=project_id")
@@ -115,7 +175,7 @@ class BackupAdmin(ResourceRows):
     search_help_text = (
         "Words of a name; the beginning of an id, or its volume's or schedule's; a project's id."
     )
-    actions = (delete, force_delete, protect, stop_protecting, reset)
+    actions = (verify, test, delete, force_delete, protect, stop_protecting, reset)
     fields = (
         "id",
         "name",
@@ -132,6 +192,9 @@ class BackupAdmin(ResourceRows):
         "read_bytes",
         "transferred_bytes",
         "skipped_bytes",
+        "known",
+        "verified",
+        "tested",
         "fail_reason",
         "project",
         "user_id",
@@ -163,6 +226,28 @@ class BackupAdmin(ResourceRows):
     @admin.display(description="protected", ordering="protected")
     def guarded(self, backup: Backup) -> SafeString | str:
         return badge("protected", Tone.GOOD) if backup.protected else NOTHING
+
+    @admin.display(description="content", ordering="verification")
+    def known(self, backup: Backup) -> SafeString | str:
+        """What is known of it, once somebody has looked."""
+        if not backup.verification:
+            return NOTHING
+        tone = Tone.GOOD if backup.verification == "ok" else Tone.BAD
+        return badge(backup.verification, tone)
+
+    @admin.display(description="verified")
+    def verified(self, backup: Backup) -> SafeString | str:
+        return format_html("{} {}", moment(backup.verified_at), backup.verification_detail)
+
+    @admin.display(description="restore tested")
+    def tested(self, backup: Backup) -> SafeString | str:
+        if not backup.tested_at:
+            return NOTHING
+        report = backup.test_report
+        took = f"{shown_bytes(report['bytes'])} in {duration(report['duration_s'])}"
+        tone = Tone.GOOD if report["result"] == "ok" else Tone.BAD
+        result = badge(report["result"], tone)
+        return format_html("{} {}: {} {}", moment(backup.tested_at), result, took, report["detail"])
 
     @admin.display(description="schedule")
     def made_by(self, backup: Backup) -> SafeString | str:

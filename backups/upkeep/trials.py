@@ -28,6 +28,7 @@ from backups.upkeep.mending import mend_index, with_whole_index
 from backups.upkeep.verifying import manifest_of, note_lost
 from backups.upkeep.windows import windows
 from drivers.errors import DriverError, Reason
+from drivers.page_cache import drop
 from drivers.units import MIB
 from drivers.volume.base import Extent
 from drivers.volume.os_errors import translated_os_errors
@@ -145,7 +146,7 @@ class _Scratch(RawFileWriter):
     @translated_os_errors("scratch folder")
     def forget_cached(self) -> None:
         """Have what is read next come from the disk."""
-        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        drop(self._descriptor, 0, 0)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from storage_project.api.faults import Fault
-from storage_project.console.columns import list_link, moment
+from storage_project.console.columns import NOTHING, list_link, moment
 from storage_project.console.confirmation import ConfirmedAction
 from storage_project.console.projects import with_project_names
 from storage_project.console.search import begins_with
@@ -32,7 +32,9 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]  # it has none when it r
 
     @admin.display(description="project")
     def project(self, row: Any) -> SafeString | str:
-        """Its name, which leads to the rows of that project."""
+        """Its name, which leads to the rows of that project; nothing where nobody has asked."""
+        if not row.project_id:
+            return NOTHING
         return list_link(self.model, row.project_name or row.project_id, project_id=row.project_id)
 
     @admin.display(description="created", ordering="-created_at")

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -13,7 +12,6 @@ from tests.factories import (
     BackupFactory,
     ScheduleFactory,
     ScheduleRunFactory,
-    UserFactory,
     VolumeTypeFactory,
 )
 
@@ -22,14 +20,6 @@ pytestmark = pytest.mark.django_db
 SCHEDULES = "/admin/backups/schedule/"
 BACKUPS = "/admin/backups/backup/"
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def console() -> Client:
-    """A browser in which an operator is signed in."""
-    client = Client()
-    client.force_login(UserFactory(is_staff=True), backend=settings.AUTHENTICATION_BACKENDS[0])
-    return client
 
 
 def look(console: Client, row: Any) -> str:
