@@ -39,6 +39,7 @@ from backups.engine.runs import (
     intersection,
     joined,
     runs_of_extents,
+    shared_out,
 )
 from backups.engine.sessions import Session
 from backups.engine.spans import SPAN_BLOCKS, Span
@@ -163,7 +164,7 @@ class _Page:
     number: int
     digests: bytearray
     in_parent: bytes | None
-    spans_left: int
+    shares_left: int
 
 
 class _Worker:
@@ -243,14 +244,15 @@ class _Backup:
         """Store every block and page that is not there, durably."""
         workers = [_Worker(self.storing.lane()) for _ in range(threads)]
         self._lanes += [worker.lane for worker in workers]
-        work_through(self._spans(), self._store_span, workers, self._tick)
+        work_through(self._spans(), self._store_share, workers, self._tick)
         self._settle_promises(workers[0])
         self.storing.finish(self._tell_progress)
         self._skipped_blocks = self._blocks - self._read_blocks
         self._tell_progress()
 
-    def _spans(self) -> Iterator[tuple[_Page, Run]]:
-        """What to read, page after page; pages with nothing to read are closed on the way."""
+    def _spans(self) -> Iterator[tuple[_Page, list[Run]]]:
+        """What to read, page after page, a MiB at a time; pages with nothing to read are closed on
+        the way."""
         whole = [(0, self._blocks)] if self._blocks else []
         changed = whole if self.changed is None else self.changed
         data = runs_of_extents(self.reader.data_extents(), self.reader.size_bytes)
@@ -263,13 +265,14 @@ class _Backup:
             self._skip_up_to(number, spans)
             if self.changed is None and not spans:
                 continue  # all zeros
-            page = self._open_page(number, runs, len(spans))
-            if not spans:
+            shares = list(shared_out(spans, SPAN_BLOCKS))
+            page = self._open_page(number, runs, len(shares))
+            if not shares:
                 self._close_page(page)
-            for span in spans:
-                yield page, span
+            for share in shares:
+                yield page, share
 
-    def _open_page(self, number: int, changed: list[Run], spans: int) -> _Page:
+    def _open_page(self, number: int, changed: list[Run], shares: int) -> _Page:
         in_parent = self._page_in_parent(number)
         digests = bytearray(PAGE_BYTES)
         if self.changed is not None and in_parent is not None:
@@ -278,7 +281,7 @@ class _Backup:
                 at = (start % PAGE_BLOCKS) * DIGEST_BYTES
                 length = (end - start) * DIGEST_BYTES
                 digests[at : at + length] = bytes(length)
-        return _Page(number, digests, in_parent, spans)
+        return _Page(number, digests, in_parent, shares)
 
     def _page_in_parent(self, number: int) -> bytes | None:
         if self.parent is None or number >= len(self.parent.pages):
@@ -293,8 +296,18 @@ class _Backup:
                 raise
             return None  # everything is read anyway
 
-    def _store_span(self, worker: _Worker, item: tuple[_Page, Run]) -> None:
-        page, (first, end) = item
+    def _store_share(self, worker: _Worker, item: tuple[_Page, list[Run]]) -> None:
+        page, share = item
+        for first, end in share:
+            self._store_span(worker, page, first, end)
+        with self._lock:
+            self._read_blocks += sum(end - first for first, end in share)
+            page.shares_left -= 1
+            is_complete = page.shares_left == 0
+        if is_complete:
+            self._close_page(page)
+
+    def _store_span(self, worker: _Worker, page: _Page, first: int, end: int) -> None:
         worker.span.read(self.reader, first, end)
         # With condemned packs about, being in the parent does not say that a block will stay.
         in_parent = page.in_parent if not self.storing.condemned else None
@@ -310,12 +323,6 @@ class _Backup:
             if worker.lane.store(digest, plain) is Outcome.promised:
                 with self._lock:
                     self._promised[digest] = block
-        with self._lock:
-            self._read_blocks += end - first
-            page.spans_left -= 1
-            is_complete = page.spans_left == 0
-        if is_complete:
-            self._close_page(page)
 
     def _close_page(self, page: _Page) -> None:
         """Store a page whose blocks have all been read."""

@@ -24,6 +24,19 @@ def runs_of_extents(extents: Iterable[Extent], size_bytes: int) -> Iterator[Run]
     return joined(touched())
 
 
+def shared_out(runs: Iterable[Run], most: int) -> Iterator[list[Run]]:
+    """The runs, in shares of at most so many blocks; none of them is longer than that."""
+    share, blocks = list[Run](), 0
+    for start, end in runs:
+        if share and blocks + end - start > most:
+            yield share
+            share, blocks = [], 0
+        share.append((start, end))
+        blocks += end - start
+    if share:
+        yield share
+
+
 def joined(runs: Iterable[Run]) -> Iterator[Run]:
     """The same blocks, neighbours and overlaps as one run. They come ordered by their start."""
     start = end = -1
