@@ -1,6 +1,6 @@
 """What must always hold, and what must hold whenever no operation is underway."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -25,7 +25,7 @@ from volumes.states import BY_ATTACHMENTS
 
 def require_consistent() -> None:
     """Assert all that must hold once everything has ended."""
-    for operation in Operation.objects.all():
+    for operation in Operation.objects.prefetch_related("message_set"):
         require_ended(operation)
     require_whole_histories()
     require_exact_backends()
@@ -55,7 +55,7 @@ def require_ended(operation: Operation) -> None:
     times = [event["at"] for event in operation.timeline]
     assert times == sorted(times), story
     outcomes = [event["outcome"] for event in operation.timeline]
-    messages = Message.objects.filter(operation=operation)
+    messages = operation.message_set.all()
     if operation.status == Status.SUCCEEDED:
         done = [event["step"] for event in operation.timeline if event["outcome"] == "done"]
         # A step is done again only where another candidate was tried.
@@ -65,28 +65,35 @@ def require_ended(operation: Operation) -> None:
         assert outcomes[-1] == "done", story
         assert (operation.step, operation.error, operation.error_code) == (Step.DONE, "", ""), story
         # It may have found something out.
-        assert not messages.exclude(code=Code.DAMAGED).exists(), story
+        assert not [each for each in messages if each.code != Code.DAMAGED], story
     else:
         assert outcomes[-1] == operation.status, story
-        message = messages.exclude(code=Code.DAMAGED, level="WARNING").get()
+        [message] = [each for each in messages if not _tells_of_damage(each)]
         assert message.sentence == operation.error != "", story
         assert message.code == operation.error_code, story
 
 
+def _tells_of_damage(message: Message) -> bool:
+    return message.code == Code.DAMAGED and message.level == "WARNING"
+
+
 def require_whole_histories() -> None:
     """Everything with a status has a whole history, also what is gone."""
+    histories: defaultdict[UUID, list[Transition]] = defaultdict(list)
+    for move in Transition.objects.all():
+        histories[move.resource_id].append(move)
     for model in (Volume, Snapshot, Attachment, Backup, Repository):
-        for row in model.objects.all():
-            assert _last_status(row.pk, row.flow) == row.status
-        known = Transition.objects.filter(resource_type=model.flow.resource)
-        resources = known.values_list("resource_id", flat=True).distinct()
-        for gone in set(resources) - set(model.objects.values_list("pk", flat=True)):
-            assert _last_status(gone, model.flow) == "deleted"
+        rows = {row.pk: row for row in model.objects.all()}
+        for row in rows.values():
+            assert _last_status(histories[row.pk], row.flow) == row.status
+        for resource_id in histories.keys() - rows.keys():
+            history = histories[resource_id]
+            if history[0].resource_type == model.flow.resource:
+                assert _last_status(history, model.flow) == "deleted"
 
 
-def _last_status(resource_id: object, flow: Flow) -> str:
+def _last_status(history: list[Transition], flow: Flow) -> str:
     """What the history says that the status is; every move in it must be a permitted one."""
-    history = Transition.objects.filter(resource_id=resource_id)
     status = ""
     for move in history:
         # What was deleted may be imported again.
@@ -153,14 +160,18 @@ def _extends() -> "QuerySet[Operation]":
 
 def require_owned_storage() -> None:
     """Nothing is on a backend that no volume placed there owns, and no snapshot of one."""
-    for pool in Pool.objects.all():
+    for pool in _pools_with_what_is_in_them():
         stored = open_backend(pool.backend).list_volumes(pool=pool.name)
-        owners = {str(pk) for pk in pool.volumes.values_list("pk", flat=True)}
+        owners = {str(volume.pk) for volume in pool.volumes.all()}
         assert {each.volume_id for each in stored} <= owners, pool.host
         snapshots = open_backend(pool.backend).list_snapshots(pool=pool.name)
-        known = {*map(str, Snapshot.objects.filter(volume__pool=pool).values_list("pk", flat=True))}
+        known = {str(row.pk) for volume in pool.volumes.all() for row in volume.snapshots.all()}
         known |= {each for volume in pool.volumes.all() for each in volume.internal_snapshots}
         assert {each.snapshot_id for each in snapshots} <= known, pool.host
+
+
+def _pools_with_what_is_in_them() -> "QuerySet[Pool]":
+    return Pool.objects.prefetch_related("volumes__snapshots")
 
 
 def require_exact_backends() -> None:
@@ -169,15 +180,17 @@ def require_exact_backends() -> None:
     Of one in an error state nothing is certain: it may not have been made, or have been
     deleted, or have grown, before it failed.
     """
-    for pool in Pool.objects.all():
+    for pool in _pools_with_what_is_in_them():
         stored = open_backend(pool.backend).list_volumes(pool=pool.name)
         sizes_gib = {each.volume_id: each.size_gib for each in stored}
-        for volume in pool.volumes.exclude(status__startswith="error"):
-            assert sizes_gib.get(str(volume.pk)) == volume.size_gib, story_of(volume)
         snapshots = open_backend(pool.backend).list_snapshots(pool=pool.name)
         taken = {each.snapshot_id: (each.volume_id, each.size_gib) for each in snapshots}
-        for row in Snapshot.objects.filter(volume__pool=pool).exclude(status__startswith="error"):
-            assert taken.get(str(row.pk)) == (str(row.volume_id), row.size_gib), story_of(row)
+        for volume in pool.volumes.all():
+            if not volume.status.startswith("error"):
+                assert sizes_gib.get(str(volume.pk)) == volume.size_gib, story_of(volume)
+            for row in volume.snapshots.all():
+                if not row.status.startswith("error"):
+                    assert taken.get(str(row.pk)) == (str(volume.pk), row.size_gib), story_of(row)
 
 
 def require_exact_repositories() -> None:
