@@ -11,7 +11,7 @@ from django.conf import settings
 
 from backups.engine.backup import BackupProgress, BackupResult, backup
 from backups.engine.keys import Secret
-from backups.engine.manifest import BackupRef
+from backups.engine.manifest import BackupRef, Manifest
 from backups.engine.repository import Repository, create_repository
 from backups.engine.repository import open_repository as open_engine
 from backups.keys import secret_of
@@ -124,6 +124,11 @@ def figures_of(result: BackupResult) -> dict[str, int]:
     }
 
 
+def find(row: Backup) -> Manifest:
+    """What the repository tells of a backup. Raises `DriverError`."""
+    return open_contents(row.container).read_manifest(ref_of(row))
+
+
 def forget(row: Backup) -> None:
     """Make it no backup any more; that takes no key. What only it had is freed later, by
     the collector."""
@@ -132,7 +137,7 @@ def forget(row: Backup) -> None:
 
 def require_there(row: Backup) -> None:
     """Raise a `DriverError` unless the repository has the backup, of that project and size."""
-    manifest = open_contents(row.container).read_manifest(ref_of(row))
+    manifest = find(row)
     if (manifest.project_id, manifest.size_bytes) != (row.domain, row.size_gib << 30):
         raise DriverError("The record is not that of the backup.", code=Reason.invalid)
 

@@ -15,6 +15,8 @@ from backups.contents import open_contents
 from backups.repositories import bounds_of_this_machine, open_repository, report_repository
 from storage_project.config import configuration
 from storage_project.identity.caller import Caller
+from tests.ceph import S3Server
+from tests.ceph import s3_server as started_s3_server
 from tests.operations.engine import Engine
 from tests.operations.world import World
 from volumes.backends import open_backend, report_backend
@@ -126,3 +128,14 @@ def world(configure: Callable[[str], None], caller: Caller, default_type: Volume
     """An engine, and two backends that are simulated."""
     configure(TWO_BACKENDS)
     return World(caller, default_type, Engine())
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with started_s3_server(tmp_path_factory.mktemp("ceph")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket(s3_server: S3Server) -> str:
+    return s3_server.make_bucket()

@@ -4,7 +4,8 @@
     the volume: restoring-backup --(it has the content)--> available
                                  --(it could not be read or written, or was cancelled half way)-->
                                    error_restoring, and it can be restored once more
-                                 --(given up before it began)--> what it was
+                                 --(given up, or the backup not found, before it began)-->
+                                   what it was
 
 A new volume is made by a `volume.create` of its own, which this waits for. Each byte of the volume
 is as it was in the backup then, and zeros beyond its end. With `skip_damaged` what is lost reads as
@@ -52,6 +53,8 @@ def provision(run: Run) -> None:
     backup: Backup = run.load()
     volume = _volume_of(run)
     pool = placed(volume)
+    with contents.told_by(backup.container):
+        manifest = contents.find(backup)  # what cannot even be found costs the volume nothing
     is_blank = run.arguments["is_new"] and not run.notes.get("begun")
     run.notes["begun"] = True
     with run.checkpoint():  # a worker that is late must not write over what was written since
@@ -60,6 +63,7 @@ def provision(run: Run) -> None:
     with writer, contents.told_by(backup.container):
         lost = bring_back(
             backup,
+            manifest,
             writer,
             run,
             is_blank=is_blank,

@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from backups.contents import open_contents, ref_of
+from backups.contents import open_contents
+from backups.engine.manifest import Manifest
 from backups.engine.restore import RestoreProgress, restore
 from backups.models import Backup
 from backups.upkeep.bad_ranges import add_bad_ranges, no_bad_ranges
@@ -15,7 +16,13 @@ from storage_project.operations.run import Run
 
 
 def bring_back(
-    row: Backup, writer: VolumeWriter, run: Run, *, is_blank: bool, skip_damaged: bool
+    row: Backup,
+    manifest: Manifest,
+    writer: VolumeWriter,
+    run: Run,
+    *,
+    is_blank: bool,
+    skip_damaged: bool,
 ) -> dict[str, Any]:
     """Make a volume hold what was backed up, and zeros beyond that; return the ranges that are
     lost, and read as zeros now. `is_blank`: it is all zeros.
@@ -35,7 +42,6 @@ def bring_back(
         run.keep_going()
 
     repository = open_contents(row.container)
-    manifest = repository.read_manifest(ref_of(row))
     go = partial(restore, repository, manifest, writer, skip_damaged=skip_damaged, on_progress=tell)
     for is_last in (False, True):
         lost: list[Extent] = []

@@ -44,7 +44,7 @@ ABANDONED_AFTER_S = 24 * 3600
 NAMING_ATTEMPTS = 100
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 IOV_MAX = 1024  # how many buffers the kernel takes at once
-IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY)
+STAYS = (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EROFS)  # a folder, for now
 
 
 class Place(NamedTuple):
@@ -135,8 +135,11 @@ class DirectoryRepository(RepositoryDriver):
             folders = folder_name.split("/") if folder_name else []
             with suppress(FileNotFoundError), self._opened_folder(folders) as folder:
                 for key in together:
+                    name = key.rpartition("/")[2]
                     with suppress(FileNotFoundError):
-                        os.unlink(key.rpartition("/")[2], dir_fd=folder)
+                        # A read-only disk refuses to delete also what is not there.
+                        os.stat(name, dir_fd=folder, follow_symlinks=False)
+                        os.unlink(name, dir_fd=folder)
                 os.fsync(folder)
             self._remove_empty(folders)
 
@@ -194,7 +197,7 @@ class DirectoryRepository(RepositoryDriver):
             except FileNotFoundError:
                 pass
             except OSError as error:
-                if error.errno not in IN_USE:
+                if error.errno not in STAYS:
                     raise
                 break
 
