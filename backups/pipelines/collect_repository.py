@@ -1,6 +1,7 @@
 """What happens when a repository is collected.
 
-    collecting --(what no backup needs is listed, what was listed long ago is freed)--> available
+    collecting --(what no backup needs is listed, what was listed long ago is freed, and the rest is
+                  measured)--> available
                --(it could not be read, or it was cancelled)--> available
 
 A collector that was killed leaves nothing wrong: the next one goes on.
@@ -12,7 +13,7 @@ from backups import contents
 from backups.models import Repository
 from backups.repositories import repository_queue
 from backups.upkeep import collecting
-from backups.upkeep.figures import has_changed
+from backups.upkeep.figures import measure
 from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import StepError
 from storage_project.operations.pipeline import Pipeline
@@ -37,14 +38,13 @@ def provision(run: Run) -> None:
     repository: Repository = run.load()
     with contents.told_by(repository.name):
         collecting.free_space(repository.name, run)
+        measure(repository.name)
 
 
 @pipeline.report
 def report(run: Run) -> None:
-    repository: Repository = run.load()
     with run.commit():
         advance_if_possible(run.reference, "collected", operation=run.operation, collected_at=Now())
-        has_changed(repository.name)
 
 
 @pipeline.undo

@@ -110,9 +110,11 @@ class Tour:
         self.volumes.append(volume)
         return volume
 
-    def follow(self, step: Step, resource_id: str, *, kind: str = "") -> dict[str, Any]:
+    def follow(
+        self, step: Step, resource_id: str, *, kind: str = "", user: Client | None = None
+    ) -> dict[str, Any]:
         """As `watch`, and `Trouble` unless the operation succeeds."""
-        operation = self.watch(step, resource_id, kind=kind)
+        operation = self.watch(step, resource_id, kind=kind, user=user)
         if operation["status"] != "succeeded":
             raise Trouble(f"The operation {operation['status']}. {operation['error']}")
         done = [entry["step"] for entry in ended_steps(operation) if entry["outcome"] == DONE]
@@ -120,15 +122,18 @@ class Tour:
             raise Trouble(f"The operation succeeded with the steps {', '.join(done)}.")
         return operation
 
-    def watch(self, step: Step, resource_id: str, *, kind: str = "") -> dict[str, Any]:
+    def watch(
+        self, step: Step, resource_id: str, *, kind: str = "", user: Client | None = None
+    ) -> dict[str, Any]:
         """Show the newest operation (of that kind) of something until it ends, well or not, and
-        return it."""
+        return it. It is of the tenant, unless of another `user`."""
+        user = user or self.demo
         query = {"resource_id": resource_id, "limit": 1} | ({"kind": kind} if kind else {})
-        (newest,) = self.demo.get("/operations", **query)["operations"]
+        (newest,) = user.get("/operations", **query)["operations"]
         operation: dict[str, Any] = {}
 
         def ended() -> bool:
-            operation.update(self.demo.get(f"/operations/{newest['id']}")["operation"])
+            operation.update(user.get(f"/operations/{newest['id']}")["operation"])
             step.watch(operation)
             return operation["finished_at"] is not None
 

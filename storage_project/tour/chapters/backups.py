@@ -38,6 +38,12 @@ def show_backups(tour: Tour) -> None:
     with tour.step(f"Write {CHANGED_BYTES // KIB:,} KiB of it anew, here and there"):
         _change(disk.path_of(volume.id))
     second = _back_up(tour, volume, "Back it up again, incrementally", since=first)
+    with tour.step("Verify it: read all that it needs, and compare") as step:
+        tour.demo.post(f"/backups/{second['id']}/action", {"verify": {}})
+        tour.follow(step, second["id"], kind="backup.verify")
+        found = tour.demo.get(f"/backups/{second['id']}")["backup"]["verification"]
+        step.check("every block is there, and is what was stored", found, "ok")
+    _measure(tour, second)
     digest = _digest(disk, volume)
     with tour.step("Delete the volume") as step:
         tour.demo.delete(f"/volumes/{volume.id}")
@@ -51,10 +57,10 @@ def show_backups(tour: Tour) -> None:
         tour.volumes.append(restored)
         tour.follow(step, second["id"], kind="backup.restore")
         lies_on(step, disk, restored)
-        step.check(
-            f"all of it is as it was: sha256 {digest[:12]}…", _digest(disk, restored), digest
-        )
         has_status(step, tour, restored, "available")
+    with tour.step("Compare it with what was lost") as step:
+        found = _digest(disk, restored)
+        step.check(f"all of its 1 GiB is as it was: sha256 {digest[:12]}…", found, digest)
     with tour.step("Delete the first backup, the second, and the restored volume") as step:
         for backup in (first, second):
             tour.demo.delete(f"/backups/{backup['id']}")
@@ -86,6 +92,24 @@ def _tell_figures(step: Step, backup: dict[str, Any]) -> None:
     read, sent = backup["read_bytes"] / MIB, backup["transferred_bytes"] / MIB
     logical = backup["size"] * GIB // MIB
     step.tell(f"{logical:,} MiB in all; {read:,.1f} MiB were read, {sent:,.1f} MiB stored")
+
+
+def _measure(tour: Tour, backup: dict[str, Any]) -> None:
+    name = backup["container"]
+    (found,) = tour.admin.get("/backup_repositories", name=name)["backup_repositories"]
+    path = f"/backup_repositories/{found['id']}"
+    with tour.step(f"Collect the repository {name}: free what nothing needs, and measure") as step:
+        tour.admin.post(f"{path}/action", {"collect": {}})
+        tour.follow(step, found["id"], kind="repository.collect", user=tour.admin)
+        there = tour.admin.get(path)["backup_repository"]
+        step.check("it has both backups", there["backups"] >= 2)
+        logical, unique, stored = (
+            there[f"{each}_bytes"] / MIB for each in ("logical", "unique", "stored")
+        )
+        step.tell(
+            f"{logical:,.0f} MiB were backed up; {unique:,.1f} MiB of it differ, "
+            f"and take {stored:,.1f} MiB"
+        )
 
 
 def _fill(path: Path) -> None:
