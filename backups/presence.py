@@ -46,10 +46,13 @@ def _reporter(name: str) -> Callable[[], None]:
     def report() -> None:
         nonlocal checked
         try:
+            repository = open_repository(name)
             if not checked:
-                open_repository(name).check()
+                repository.check()
                 open_contents(name)
                 checked = True
+            # Whether it still answers; a listing waits for no bounds.
+            next(repository.list_objects("keys/"), None)
         except DriverError as error:
             # Somebody must look at it, so it says what is wrong instead of falling silent.
             report_repository(name, down_reason=f"{error.sentence} {error.detail}".strip())

@@ -49,6 +49,23 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
+def test_one_that_goes_away_is_down_until_it_is_back(
+    configure: Callable[[str], None], tmp_path: Path
+) -> None:
+    configure(DIRECTORY)
+    report = _reporter("main")
+    report()
+    (tmp_path / "backups").rename(tmp_path / "elsewhere")
+    with pytest.raises(DriverError):
+        report()
+    service = services().get(binary="cinder-backup")
+    assert not service.is_up
+    assert service.down_reason.startswith("The repository's storage is missing")
+    (tmp_path / "elsewhere").rename(tmp_path / "backups")
+    report()
+    assert services().get(binary="cinder-backup").is_up
+
+
 # Bounds
 
 
