@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.db.models.expressions import Combinable
@@ -32,6 +33,8 @@ MOST_FAILURES = 3
 NAME_LENGTH = 200
 
 OVER = "Its window was over"
+
+log = structlog.get_logger(__name__)
 
 
 def back_up_due(budget_s: float) -> None:
@@ -68,8 +71,13 @@ def _begin(entry: ScheduledBackup, schedule: Schedule | None, now: datetime) -> 
 
 def _move(entry: ScheduledBackup, status: str, **values: object) -> bool:
     """Move a row on, if it still is as `entry` says."""
-    mine = ScheduledBackup.objects.filter(pk=entry.pk, status=entry.status, tries=entry.tries)
-    return bool(mine.update(status=status, tries=F("tries") + 1, updated_at=Now(), **values))
+    same = ScheduledBackup.objects.filter(pk=entry.pk, status=entry.status, tries=entry.tries)
+    if not same.update(status=status, tries=F("tries") + 1, updated_at=Now(), **values):
+        return False
+    if status in (MISSED, FAILED):
+        told = {"schedule": str(entry.schedule_id), "volume": str(entry.volume_id)}
+        log.warning("a volume has no backup of a slot", **told, reason=values.get("note"))
+    return True
 
 
 def _pause(tries: int) -> Combinable:

@@ -13,11 +13,15 @@ from django.db.models import F
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
 
+from backups.models import Schedule
+from backups.services.schedules import create_schedule
+from storage_project.management.commands.dispatch import CHORES
 from storage_project.operations import dispatcher as dispatching
 from storage_project.operations.dispatcher import (
     BATCH,
     DEEPEST_FOR_FIRST_RINGS,
     DEEPEST_FOR_LATER_RINGS,
+    Chore,
     Dispatcher,
 )
 from storage_project.operations.messages import Code
@@ -279,3 +283,37 @@ def test_goes_on_when_the_broker_is_back(monkeypatch: pytest.MonkeyPatch) -> Non
     opened()
     with running(Dispatcher(ring, lambda _: 0)):
         assert rung.acquire(timeout=10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_chore_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatching, "LOOK_EVERY_S", 0.01)
+    done: Counter[str] = Counter()
+    often = threading.Semaphore(0)
+
+    def do_often() -> None:
+        done["often"] += 1
+        often.release()
+
+    chores = [Chore(do_often, every_s=0), Chore(lambda: done.update(["rarely"]), every_s=FOREVER_S)]
+    with running(Dispatcher(lambda _: None, lambda _: 0, chores)):
+        for _ in range(5):
+            assert often.acquire(timeout=10)
+    assert done["often"] >= 5
+    assert done["rarely"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slot_comes_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dispatcher as `manage.py dispatch` runs it begins a slot, and its backup."""
+    monkeypatch.setattr(dispatching, "LOOK_EVERY_S", 0.01)
+    rung = threading.Semaphore(0)
+    volume = world.volume()
+    schedule = create_schedule(
+        caller=world.caller, name="nightly", cron="* * * * *", volume=volume, force=False
+    )
+    assert schedule.next_slot is not None
+    Schedule.objects.update(next_slot=schedule.next_slot - timedelta(minutes=1))
+    with running(Dispatcher(lambda _: rung.release(), lambda _: 0, CHORES)):
+        assert rung.acquire(timeout=10)
+    assert Operation.objects.filter(kind="backup.create").count() == 1
