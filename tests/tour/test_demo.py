@@ -194,7 +194,7 @@ def test_the_tour_can_be_taken_again_and_leaves_two_types(home, environment, sta
         *AFTER_ATTACHING,
     ]
     assert "QEMU is not installed (Debian: qemu-system-x86)." in demo.output
-    assert len(re.findall(CREATED, demo.output)) == 12
+    assert len(re.findall(CREATED, demo.output)) == 21
     assert len(re.findall(FELL_THROUGH, demo.output)) == 1
     assert "No backend can take this volume of 20 GiB: " in demo.output
     assert WENT_WELL in demo.output
