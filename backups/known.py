@@ -11,6 +11,8 @@ from storage_project.operations.flow import record
 # How often what nobody needs is looked for, and how often a part of what there is is read.
 COLLECT_EVERY = timedelta(hours=1)
 SCRUB_EVERY = timedelta(days=1)
+# How long it is left alone when that could not be done.
+AFTER_FAILURE = timedelta(days=1)
 
 
 def known_repository(name: str) -> Repository:

@@ -10,12 +10,13 @@ A collector that was killed leaves nothing wrong: the next one goes on.
 from django.db.models.functions import Now
 
 from backups import contents
+from backups.known import AFTER_FAILURE
 from backups.models import Repository
 from backups.repositories import repository_queue
 from backups.upkeep import collecting
 from backups.upkeep.figures import measure
 from storage_project.operations.flow import advance_if_possible
-from storage_project.operations.messages import StepError
+from storage_project.operations.messages import Code, StepError
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
 
@@ -54,4 +55,9 @@ def undo(run: Run) -> None:
 
 @pipeline.failed
 def fail(run: Run, error: StepError) -> None:
-    advance_if_possible(run.reference, "collected", operation=run.operation, note=error.sentence)
+    told = {"operation": run.operation, "note": error.sentence}
+    if error.code is Code.CANCELLED:
+        advance_if_possible(run.reference, "collected", **told)
+    else:
+        # Mostly a backup lacks a block; that is not mended within the hour.
+        advance_if_possible(run.reference, "collected", collect_after=Now() + AFTER_FAILURE, **told)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from backups import contents
 from backups.models import Repository
 from backups.repositories import repository_queue
-from backups.upkeep import scrubbing
+from backups.upkeep import figures, scrubbing
 from storage_project.operations.flow import advance_if_possible
 from storage_project.operations.messages import StepError
 from storage_project.operations.pipeline import Pipeline
@@ -36,6 +36,7 @@ def provision(run: Run) -> None:
     repository: Repository = run.load()
     with contents.told_by(repository.name):
         scrubbing.scrub(repository, run)
+        figures.measure(repository.name)
 
 
 @pipeline.report

@@ -155,7 +155,9 @@ def _scratch(operation_id: UUID, size_bytes: int) -> Iterator[_Scratch]:
     path = folder / str(operation_id)
     with translated_os_errors("scratch folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A new one: a worker that has lost its lease may still be writing to the one before.
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with translated_os_errors("scratch folder"):
             os.ftruncate(descriptor, size_bytes)
@@ -189,6 +191,8 @@ def forget_scratch(operation_id: UUID) -> None:
 def forget_scratches() -> None:
     """Delete what killed tests have left that nobody goes on with here."""
     folder = scratch_folder()
+    at_work = Operation.objects.filter(kind="backup.test", status__in=ACTIVE)
+    known = {str(pk) for pk in at_work.values_list("pk", flat=True)}
     for path in folder.iterdir() if folder.is_dir() else ():
-        if not Operation.objects.filter(pk=UUID(path.name), status__in=ACTIVE).exists():
+        if path.name not in known:
             path.unlink(missing_ok=True)

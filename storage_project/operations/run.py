@@ -212,11 +212,12 @@ class Run:
         operation = self.operation
         if self._pace is None or phase not in ("", operation.phase):
             self._pace = (monotonic(), done_bytes)
+            operation.counted.pop("bytes_per_s", None)
         began, began_with = self._pace
-        if (elapsed_s := monotonic() - began) > SHORTEST_S:
+        if (elapsed_s := monotonic() - began) > SHORTEST_S and done_bytes > began_with:
             counted["bytes_per_s"] = int((done_bytes - began_with) / elapsed_s)
         operation.progress_bytes = done_bytes
-        operation.counted = counted
+        operation.counted = {**operation.counted, **counted}
         if total_bytes is not None:
             operation.total_bytes = total_bytes
         if phase:

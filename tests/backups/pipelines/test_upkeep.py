@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from backups.contents import open_contents, ref_of
 from backups.engine.format import BLOCK_BYTES
@@ -513,6 +514,20 @@ class TestWhatIsDue:
         assert row.scrubbed_at is not None
         assert row.collected_at is not None
         require_consistent()
+
+    def test_what_cannot_be_collected_is_left_alone_for_a_day(
+        self, world: World, backup: Backup
+    ) -> None:
+        key, _ = world.damage(backup)
+        open_contents("main").driver.delete([key])
+        Repository.objects.update(collect_after=Now() - timedelta(seconds=1))
+        begin_what_is_due("main")
+        world.engine.run()
+        assert Operation.objects.get(kind="repository.collect").status == Status.FAILED
+        assert "delete the backups that a verification names" in Message.objects.get().sentence
+        row = Repository.objects.get()
+        assert row.collect_after > timezone.now() + timedelta(hours=23)
+        assert row.status == "available"
 
     def test_no_scrub_where_it_is_switched_off(
         self, world: World, backup: Backup, settings: Any
