@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from backups.engine.keys import Secret
+from backups.engine.keys import EXPORT_PREFIX, Secret
 from backups.repositories import configured
 from drivers.errors import ConfigurationError, DriverError
 
@@ -20,11 +20,15 @@ def secret_of(name: str) -> Secret | None:
 def read_secret(
     key_file: Path | None, passphrase_file: Path | None, *, where: str = ""
 ) -> Secret | None:
-    """The secret in one of the files, whose paths begin at the home folder."""
+    """The secret in one of the files, whose paths begin at the home folder. A key file may also
+    hold an exported key, as it was printed."""
     try:
         if key_file:
             where += "key_file"
-            return Secret.key_file((settings.STORAGE_HOME / key_file).read_bytes())
+            content = (settings.STORAGE_HOME / key_file).read_bytes()
+            if content.startswith(EXPORT_PREFIX.encode()):
+                return Secret.exported(content.decode())
+            return Secret.key_file(content)
         if passphrase_file:
             where += "passphrase_file"
             text = (settings.STORAGE_HOME / passphrase_file).read_text()

@@ -133,6 +133,10 @@ def test_keys_by_hand(full: Backup, tmp_path: Path, configure: Callable[[str], N
     listed, _ = manage("list")
     assert listed.startswith("main: directory, encrypted, 1 backups, ")
 
+    (tmp_path / "exported").write_text(printed)
+    configure(BACKEND + DIRECTORY + 'key_file = "exported"')
+    assert open_contents("main").export_key() == printed.strip()
+
     words = tmp_path / "words"
     words.write_text("correct horse battery staple\n")
     added, _ = manage("add-key", "main", "--passphrase-file", str(words))
@@ -140,6 +144,7 @@ def test_keys_by_hand(full: Backup, tmp_path: Path, configure: Callable[[str], N
     assert checked.endswith("All records are whole.\n")
     kinds = dict(line.split()[1:] for line in checked.splitlines() if line.startswith("key "))
     assert sorted(kinds.values()) == ["key_file", "passphrase"]
+    configure(BACKEND + DIRECTORY + 'key_file = "main.key"')
     (own,) = [key.rstrip(":") for key, kind in kinds.items() if kind == "key_file"]
     with pytest.raises(CommandError, match="the key of the configuration"):
         manage("remove-key", "main", own)
