@@ -223,6 +223,10 @@ class TestLists:
         assert len(page["backup_schedules"]) == 2
         assert "backup_schedules_links" in page
 
+    def test_can_be_filtered_by(self, member: Account) -> None:
+        response = member.client().get("/v3/resource_filters?resource=backup_schedule")
+        assert "next_slot" in response.json()["resource_filters"][0]["filters"]
+
     def test_all_tenants(self, admin: Account, schedule: Schedule) -> None:
         assert admin.client().get(ADDRESS).json()["backup_schedules"] == []
         listed = admin.client().get(f"{ADDRESS}?all_tenants=1").json()["backup_schedules"]

@@ -21,7 +21,13 @@ from storage_project.api.faults import Conflict
 from storage_project.operations.models import Operation
 from storage_project.operations.services import cancel_operation
 from tests.backups.schedules.conftest import Night, again
-from tests.factories import BackupFactory, ScheduleFactory, ScheduleRunFactory, VolumeFactory
+from tests.factories import (
+    BackupFactory,
+    ScheduleFactory,
+    ScheduleRunFactory,
+    VolumeFactory,
+    VolumeTypeFactory,
+)
 from tests.operations.consistency import require_consistent
 from tests.operations.threads import at_once
 from tests.operations.world import World
@@ -203,6 +209,20 @@ def test_a_schedule_whose_volume_is_gone_disables_itself(
     assert again(schedule).next_slot is None
     assert (run.status, run.note) == ("ended", again(schedule).disabled_reason)
     assert Backup.objects.count() == 1
+
+
+def test_a_schedule_whose_type_is_gone_disables_itself(night: Night) -> None:
+    gold = VolumeTypeFactory()
+    schedule = night.schedule(volume_type=gold)
+    gold.delete()
+    run = night.pass_by(schedule)
+    assert again(schedule).disabled_reason == "Its volume type has been deleted." == run.note
+
+
+def test_a_type_without_volumes_has_slots_with_nothing_to_do(night: Night) -> None:
+    run = night.pass_by(schedule := night.schedule())
+    assert (run.status, sum(run.outcomes.values())) == ("ended", 0)
+    assert again(schedule).enabled
 
 
 def test_incremental_and_now_and_then_full(night: Night, volumes: list[Volume]) -> None:
