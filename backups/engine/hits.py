@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 from backups.engine.format import NULL_DIGEST, PAGE_BLOCKS, key_of_pack
 from backups.engine.frames import FrameReader, Location
 from backups.engine.manifest import BackupRef, Manifest, digests_in
-from backups.engine.packs import pack_id_of
+from backups.engine.packs import pack_id_of, require_pack
 from backups.engine.repository import Repository
 from backups.engine.runs import Run, extents_of_runs, joined, runs_of_extents
 from backups.engine.scan import Unreadable, scan
@@ -34,14 +35,15 @@ def find_hits(
 ) -> Iterator[Hit]:
     """Every backup that needs something which only these damages, or no pack at all, have.
 
-    Reads all maps, and of the blocks only those that may be damaged.
+    Reads all maps, and of the blocks only those that may be damaged. Backups may be made, deleted
+    and collected meanwhile.
     """
     search = _Search(repository, damages, tick)
     for found in scan(repository):
         tick()
         if isinstance(found, Unreadable):
             yield Hit(found.ref, [], frozenset([found.ref.key]))
-        elif hit := search.look_at(found):
+        elif (hit := search.look_at(found)) and repository.has_backup(found.ref):
             yield hit
 
 
@@ -93,12 +95,14 @@ class _Search:
         for damage in damages:
             for prefix in damage.prefixes:
                 self._bad.setdefault(prefix, set()).add(damage.key)
-        self._sizes: dict[bytes, int] = {}
+        self._sizes: dict[bytes, float] = {}
         for stored in repository.driver.list_objects("packs/"):
             try:
                 self._sizes[pack_id_of(stored)] = stored.size_bytes
             except DriverError:
                 continue  # something that is not the repository's own
+        self._gone: set[bytes] = set()  # packs
+        self._is_fresh = True  # whether the index is as it was when this map was there already
         self._fine: set[bytes] = set()  # pages
         self._lost: dict[bytes, _Lost] = {}  # of the other pages
         self._reasons: dict[bytes, frozenset[str] | None] = {}  # of suspicious digests
@@ -106,6 +110,7 @@ class _Search:
     def look_at(self, manifest: Manifest) -> Hit | None:
         runs: list[Run] = []
         keys: set[str] = set()
+        self._is_fresh = False
         for number, page_digest in enumerate(manifest.pages):
             for (first, end), reasons in self._lost_in(page_digest, manifest.project_id):
                 runs.append((number * PAGE_BLOCKS + first, number * PAGE_BLOCKS + end))
@@ -146,15 +151,37 @@ class _Search:
 
     def _why_lost(self, digest: bytes, project_id: str) -> frozenset[str] | None:
         """The objects because of which a block is lost; None when it is not."""
-        places = self._repository.index.find_all(digest)
         suspects = self._bad.get(digest[:PREFIX_BYTES], set())
-        there = [each for each in places if each.end <= self._sizes.get(each.pack_id, 0)]
+        places, there = self._places_of(digest)
         if any(key_of_pack(each.pack_id) not in suspects for each in there):
             return None
         if digest not in self._reasons:
             is_lost = not there or not self._can_be_read(digest, project_id)
             self._reasons[digest] = self._keys_of(places) if is_lost else None
         return self._reasons[digest]
+
+    def _places_of(self, digest: bytes) -> tuple[list[Location], list[Location]]:
+        """Where the block should be, and where of that something is."""
+        places = self._repository.index.find_all(digest)
+        there = [each for each in places if self._is_there(each)]
+        if not there and not self._is_fresh:
+            # Committed since the index was read, or moved.
+            self._repository.index.refresh()
+            self._is_fresh = True
+            return self._places_of(digest)
+        return places, there
+
+    def _is_there(self, place: Location) -> bool:
+        if place.pack_id not in self._sizes and place.pack_id not in self._gone:
+            try:
+                require_pack(self._repository.driver, place.pack_id)
+            except DriverError as error:
+                if error.code not in (Reason.not_found, Reason.corrupt):
+                    raise
+                self._gone.add(place.pack_id)
+            else:
+                self._sizes[place.pack_id] = inf  # stored since they were listed
+        return place.end <= self._sizes.get(place.pack_id, 0)
 
     def _can_be_read(self, digest: bytes, project_id: str) -> bool:
         """A pack may be damaged elsewhere than in this frame."""

@@ -25,6 +25,7 @@ def has_changed(name: str) -> None:
 
 def measure_if_due(name: str) -> None:
     """Measure a repository if it is time; of several who look at once, one does."""
+    open_contents(name)  # one that is down keeps the figures that it has
     rows = Repository.objects.filter(pk=known_repository(name).pk)
     due = Q(measured_at=None) | Q(measured_at__lte=Now() - LATEST)
     due |= Q(outdated=True, measured_at__lte=Now() - SOONEST)

@@ -166,6 +166,22 @@ def test_what_is_damaged_is_stored_again_by_the_next_backup(any_vault: Vault) ->
     assert content(vault.restored(two)) == content(image)
 
 
+def test_what_is_made_and_deleted_meanwhile_is_not_taken_for_damaged(vault: Vault) -> None:
+    doomed = [vault.back_up(random_image(1, seed)).manifest for seed in range(4)]
+    other, made = Vault(vault.cache, vault.driver, sessions=vault.sessions), []
+
+    def go_on() -> None:
+        if not made:
+            made.append(other.back_up(random_image(2, 7)))
+            for manifest in doomed:
+                other.repository.delete_backup(manifest.ref)
+            other.collect()
+            other.collect()
+
+    assert list(find_hits(vault.repository, tick=go_on)) == []
+    assert verify_map(vault.repository, made[0].manifest) == []
+
+
 def test_part_of_a_backup_can_be_looked_at(vault: Vault) -> None:
     image = Image(2 * PAGE_BLOCKS * BLOCK_BYTES + 70000)
     for page in range(3):

@@ -1,5 +1,6 @@
-"""Whatever is killed while backups are made, restored, deleted and collected: each of these ends
-well, every backup holds what its volume held, and in the end nothing is left over.
+"""Whatever is killed while backups are made, restored, verified, tested, deleted and collected, and
+their repository is scrubbed: each of these ends well, every backup holds what its volume held, none
+is ever taken for damaged, and in the end nothing is left over.
 
 Volumes have content here, which changes between the backups, so that backups share blocks, some of
 which only one of them needs. Two collectors that know no grace free whatever nothing needs.
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -56,8 +58,9 @@ def test_no_backup_is_damaged_whatever_is_killed(tmp_path: Path, seed: int) -> N
             start_collector(cluster, name)
         users = [User(cluster, Random(f"{seed}/{number}")) for number in range(USERS)]
         stopping = Event()
-        with ThreadPoolExecutor(USERS) as pool:
+        with ThreadPoolExecutor(USERS + 1) as pool:
             lives = [pool.submit(user.live, stopping) for user in users]
+            lives.append(pool.submit(keep_scrubbing, cluster.admin, stopping))
             try:
                 for _ in range(KILLS):
                     time.sleep(random.uniform(SHORTEST_PAUSE_S, LONGEST_PAUSE_S))
@@ -94,6 +97,32 @@ def start_collector(cluster: Cluster, name: str) -> None:
     cluster.start(name, [sys.executable, "manage.py", "shell", "--command", COLLECTING])
 
 
+def keep_scrubbing(admin: Client, stopping: Event) -> None:
+    """As an operator who does not trust the disk."""
+    [repository] = admin.get("/v3/backup_repositories")["backup_repositories"]
+    address = f"/v3/backup_repositories/{repository['id']}/action"
+    while not stopping.is_set():
+        answer = admin.send("POST", address, {"scrub": {}})
+        assert answer.status_code == 202, answer.text
+        result = result_of(admin, answer.json()["operation"]["id"])
+        assert (result["damages"], result["backups_hit"]) == (0, 0), result
+
+
+def result_of(client: Client, operation_id: str) -> dict[str, Any]:
+    """What an operation has found out, once it has succeeded."""
+    found: list[dict[str, Any]] = []
+
+    def is_done() -> bool:
+        operation = client.get(f"/v3/operations/{operation_id}")["operation"]
+        assert operation["status"] not in ("failed", "cancelled"), operation
+        found.append(operation)
+        return bool(operation["status"] == "succeeded")
+
+    wait_until(is_done, f"operation {operation_id}", patience_s=240)
+    result: dict[str, Any] = found[-1]["result"]
+    return result
+
+
 class User:
     """Has a volume, writes to it, backs it up, and looks whether what comes back is what was."""
 
@@ -118,6 +147,8 @@ class User:
                 self._back_up(incremental=bool(self._backups) and random.random() < 0.7)
             elif len(self._backups) > MANY_BACKUPS or random.random() < 0.5:
                 self._delete(random.choice([*self._backups]))
+            elif random.random() < 0.5:
+                self._look_at(random.choice([*self._backups]), random.choice(["verify", "test"]))
             else:
                 self._require_whole(random.choice([*self._backups]))
 
@@ -158,6 +189,12 @@ class User:
         assert content_of(file) == self._backups[backup_id]
         assert self._client.delete(restored).status_code == 202
         self.back += 1
+
+    def _look_at(self, backup_id: str, action: str) -> None:
+        answer = self._client.send("POST", f"/v3/backups/{backup_id}/action", {action: {}})
+        assert answer.status_code == 202, answer.text
+        result = result_of(self._client, answer.json()["operation"]["id"])
+        assert result["verification"] == "ok", result
 
     def _delete(self, backup_id: str) -> None:
         answer = self._client.send("DELETE", f"/v3/backups/{backup_id}")
