@@ -20,7 +20,7 @@ from backups.models import Backup, Schedule, ScheduledBackup
 from backups.schedule_models import FAILED, MISSED, RUNNING, SUCCEEDED, WAITING
 from backups.services.backups import create_backup, delete_backup
 from backups.services.pruning import caller_for, prune_volumes
-from backups.services.slots import BATCH, NO_SCHEDULE
+from backups.services.slots import BATCH, NO_SCHEDULE, PUNCTUAL
 from storage_project.api.faults import Fault
 from storage_project.operations.models import Operation
 from storage_project.operations.states import Status
@@ -54,7 +54,9 @@ def _begin(entry: ScheduledBackup, schedule: Schedule | None, now: datetime) -> 
     if schedule is None or not (schedule.enabled or entry.run.is_extra):
         _move(entry, MISSED, note=NO_SCHEDULE)
         return
-    if now > entry.run.ends_at:
+    # Whose moment is the last of the window has that, too.
+    grace = timedelta() if entry.tries else PUNCTUAL
+    if now > entry.run.ends_at + grace:
         _move(entry, MISSED, note=f"{OVER}: {entry.note}" if entry.note else f"{OVER}.")
         return
     volume = Volume.objects.filter(pk=entry.volume_id).select_related("pool__service").first()

@@ -55,11 +55,15 @@ def _begin_slot(schedule: Schedule, now: datetime) -> None:
             cron=schedule.cron,
             time_zone=schedule.time_zone,
         ).update(next_slot=following, last_slot=slot)
-        if mine:
-            ends_at = _end_of(schedule, slot, following)
-            _open_run(schedule, slot, ends_at, now, note=note if slot > first else "")
-    if mine:
-        log.info("a slot begins", schedule=str(schedule.pk), slot=slot.isoformat())
+        if not mine:
+            return
+        ends_at = _end_of(schedule, slot, following)
+        run = _open_run(schedule, slot, ends_at, now, note=note if slot > first else "")
+    told = {"schedule": str(schedule.pk), "slot": slot.isoformat()}
+    if run.status == MISSED:
+        log.warning("a slot was missed", **told, reason=run.note)
+    else:
+        log.info("a slot begins", **told)
 
 
 def _end_of(schedule: Schedule, slot: datetime, following: datetime | None) -> datetime:

@@ -185,6 +185,19 @@ def test_why_is_kept_when_the_window_ends(
     assert all(note.startswith("Its window was over: ") and sentence in note for note in notes(run))
 
 
+@pytest.mark.parametrize(("late", "outcome"), [(MINUTE / 2, "running"), (2 * MINUTE, MISSED)])
+def test_the_last_moment_of_a_window_counts(
+    night: Night, volumes: list[Volume], late: timedelta, outcome: str
+) -> None:
+    night.come(night.schedule(volume=volumes[0], jitter_minutes=60, window_minutes=60))
+    night.fire()
+    now = timezone.now()
+    ScheduleRun.objects.update(ends_at=now - late)
+    ScheduledBackup.objects.update(begins_at=now - late)
+    night.fire()
+    assert ScheduledBackup.objects.get().status == outcome
+
+
 def test_a_volume_that_goes_meanwhile(night: Night, volumes: list[Volume]) -> None:
     night.come(schedule := night.schedule(jitter_minutes=30))
     night.fire()
