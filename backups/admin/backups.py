@@ -189,9 +189,9 @@ class BackupAdmin(ResourceRows):
         "container",
         "taken",
         "object_count",
-        "read_bytes",
-        "transferred_bytes",
-        "skipped_bytes",
+        "read",
+        "sent",
+        "skipped",
         "known",
         "verified",
         "tested",
@@ -210,6 +210,18 @@ class BackupAdmin(ResourceRows):
     @admin.display(description="size", ordering="size_gib")
     def size(self, backup: Backup) -> str:
         return gib(backup.size_gib)
+
+    @admin.display(description="read from the volume")
+    def read(self, backup: Backup) -> str:
+        return shown_bytes(backup.read_bytes)
+
+    @admin.display(description="sent to the repository")
+    def sent(self, backup: Backup) -> str:
+        return shown_bytes(backup.transferred_bytes)
+
+    @admin.display(description="known without reading")
+    def skipped(self, backup: Backup) -> str:
+        return shown_bytes(backup.skipped_bytes)
 
     @admin.display(description="volume")
     def of_volume(self, backup: Backup) -> SafeString | str:

@@ -139,6 +139,8 @@ def list_forms(view: Any, request: Any) -> Iterator[RequestForm]:
         match = resolve(f"{request.path_info}/action")
     except Resolver404:
         return
+    if match.kwargs != view.kwargs:
+        return  # a list: the address would be that of a resource called "detail"
     route: Any = match.func
     action_view = route.cls(**route.initkwargs)
     action_view.kwargs = match.kwargs
