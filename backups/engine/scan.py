@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backups.engine.format import id_in_key
-from backups.engine.manifest import BackupRef, Manifest
+from backups.engine.manifest import BackupRef, Manifest, ref_in_key
 from backups.engine.packs import pack_id_of, read_footer
 from backups.engine.repository import Repository
 from backups.engine.shard import Shard, build_shard, merged_records, record_of
@@ -28,8 +28,13 @@ class Unreadable:
 
 
 def scan(repository: Repository) -> Iterator[Manifest | Unreadable]:
-    """Every backup in the repository, with the metadata it was made with."""
-    for ref in repository.list_refs():
+    """Every backup in the repository, with the metadata it was made with. What else lies there,
+    under no name of a backup, is passed over; `verify_records` tells of it."""
+    for stored in repository.driver.list_objects("backups/"):
+        try:
+            ref = ref_in_key(stored.key)
+        except DriverError:
+            continue
         try:
             yield repository.read_manifest(ref)
         except DriverError as error:

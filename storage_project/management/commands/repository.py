@@ -152,7 +152,7 @@ def _described(name: str) -> str:
     parts = [
         configured(name).driver,
         "encrypted" if repository.encrypts else "not encrypted",
-        f"{sum(1 for _ in repository.list_refs())} backups",
+        f"{sum(1 for _ in repository.driver.list_objects('backups/'))} backups",
     ]
     if stats.free_bytes is not None:
         parts.append(f"{stats.free_bytes / GIB:.1f} GiB free")
