@@ -113,9 +113,8 @@ class Held:
     seen: object = None
     since: float = field(default_factory=time.monotonic)
 
-    @property
-    def is_hung(self) -> bool:
-        """Whether it has shown none for so long that it is given up."""
+    def look(self) -> bool:
+        """Tell whether it has shown none for so long that it is given up."""
         operation, now = self.run.operation, time.monotonic()
         if self.seen != (shown := (operation.progress_bytes, operation.phase)):
             self.seen, self.since = shown, now
@@ -168,7 +167,7 @@ class Heartbeat:
     def _beat_for(self, held: Held) -> bool:
         """Extend one lease, unless the work is hung; tell whether it is."""
         run = held.run
-        if held.is_hung:
+        if held.look():
             if not run.lease_lost:
                 log.error("hung: its lease is given up", operation=str(run.operation))
             run.lease_lost = True  # should it go on after all, it stops
