@@ -1,3 +1,3 @@
 """The console's pages of backups."""
 
-from backups.admin import backups, repositories, schedules  # noqa: F401
+from backups.admin import backups, repositories, schedule_runs, schedules  # noqa: F401

@@ -28,7 +28,7 @@ from volumes.models import Volume
 
 FIRST_PAUSE_S = 10
 LONGEST_PAUSE_S = 300
-# A backup that was begun and failed has been tried often enough by its operation.
+# How many backups of a volume may fail in a slot. Each was tried several times by its operation.
 MOST_FAILURES = 3
 NAME_LENGTH = 200
 
