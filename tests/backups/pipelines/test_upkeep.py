@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -371,6 +372,27 @@ class TestScrub:
             [*open_contents("main").driver.list_objects("packs/")]
         )
         require_consistent()
+
+
+@pytest.mark.parametrize("world", ["memory"], indirect=True)
+def test_an_encrypted_repository(
+    world: World, configure: Callable[[str], None], tmp_path: Path
+) -> None:
+    """All of it goes through the keys."""
+    (tmp_path / "key").write_bytes(bytes(range(64)))
+    configure(FILES + 'key_file = "key"\n')
+    backup = world.backup()
+    ended(world, try_restore(backup=backup, caller=world.caller))
+    assert again(backup).test_report["result"] == "ok"
+    world.damage(backup)
+    assert verified(world, backup).verification == "damaged"
+    assert scrubbed(world)["backups_hit"] == 1
+    world.backup(Volume.objects.get(), incremental=True)
+    assert scrubbed(world)["healed"] >= 1
+    assert verified(world, backup).verification == "ok"
+    figures.measure_if_due("main")
+    assert Repository.objects.get().encrypted
+    require_consistent()
 
 
 class TestAMissingIndex:
