@@ -26,7 +26,7 @@ from tests.crash.processes.cluster import Cluster
 from tests.stack import directory_repository, file_backends, wait_until
 
 KILLS = 15 * int(os.environ.get("CHAOS_SCALE") or 1)
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.5
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 3.0
 USERS = 3
 MANY_BACKUPS = 4
 BLOCK = 64 * KIB
