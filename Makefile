@@ -13,8 +13,8 @@ SCRATCH := STORAGE_HOME=$$(mktemp -d) && export STORAGE_HOME && trap 'rm -rf "$$
 
 # Tests in which the database has no part, or none of its own, run on SQLite alone.
 ONCE := attach backups/engine browser clients docs drivers supervisor tour volumes/scheduler \
-  crash/processes/test_interruptions.py crash/processes/test_silent_backend.py \
-  identity/test_clients.py
+  crash/processes/test_backup_kills.py crash/processes/test_interruptions.py \
+  crash/processes/test_silent_backend.py identity/test_clients.py
 # A process for each core, and one more, for there is always one that waits for what it has started.
 # Who has done its share takes over from the others.
 AT_ONCE := --numprocesses $$(($$(nproc) + 1)) --dist worksteal

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 # Only PostgreSQL is a process that can be killed, and has two dispatchers; and what has nothing to
 # do with the database is not tested on both.
 ON_POSTGRESQL = ["test_postgresql_killed.py", "test_schedules.py"]
-ON_SQLITE = ["test_interruptions.py", "test_silent_backend.py"]
+ON_SQLITE = ["test_backup_kills.py", "test_interruptions.py", "test_silent_backend.py"]
 collect_ignore = ON_SQLITE if os.environ.get("DATABASE_URL") else ON_POSTGRESQL
 
 
