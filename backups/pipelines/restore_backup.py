@@ -9,7 +9,8 @@
 
 A new volume is made by a `volume.create` of its own, which this waits for. Each byte of the volume
 is as it was in the backup then, and zeros beyond its end. With `skip_damaged` what is lost reads as
-zeros, and is told. What a killed worker has written is written again.
+zeros, and is told. After damage the backup is verified. What a killed worker has written is written
+again.
 """
 
 from uuid import UUID
@@ -24,6 +25,7 @@ from storage_project.operations.messages import SENTENCES, Code, StepError
 from storage_project.operations.models import Operation
 from storage_project.operations.pipeline import Pipeline
 from storage_project.operations.run import Run
+from storage_project.operations.services import go_on_with
 from storage_project.operations.states import Status
 from storage_project.operations.telling import tell
 from volumes.backends import open_backend
@@ -88,6 +90,7 @@ def report(run: Run) -> None:
                 level="WARNING",
                 about=("volume", UUID(run.arguments["volume_id"])),
             )
+            _look_closer(run)
 
 
 @pipeline.undo
@@ -98,7 +101,8 @@ def undo(run: Run) -> None:
 @pipeline.failed
 def fail(run: Run, error: StepError) -> None:
     told = {"operation": run.operation, "note": error.sentence}
-    advance_if_possible(run.reference, "restored", **told)
+    if advance_if_possible(run.reference, "restored", **told) and error.code is Code.DAMAGED:
+        _look_closer(run)
     # One that is still being made looks for this operation when it is, and finds that it has ended.
     volume = _locked_volume(run)
     if volume is None or volume.status != "restoring-backup":
@@ -107,6 +111,11 @@ def fail(run: Run, error: StepError) -> None:
         advance_if_possible(volume, "fail_restore_backup", **told)
     else:
         advance_if_possible(volume, "keep_unrestored", to=run.arguments["was"], **told)
+
+
+def _look_closer(run: Run) -> None:
+    """Find out what is damaged, and whom it hits: the backup is verified next."""
+    go_on_with("backup.verify", run.resource, after=run.operation)
 
 
 def _volume_of(run: Run) -> Volume:

@@ -49,10 +49,11 @@ def found_damaged(
     The repository is scrubbed next: it finds out whom else that hits.
     """
     repository = known_repository(row.container)
-    for key, what in objects.items():
+    # Always in this order, so that nobody waits for each other: repository, damages, backups.
+    Repository.objects.filter(pk=repository.pk).update(scrub_after=Now())
+    for key, what in sorted(objects.items()):
         opened(repository, key, what).backups.add(row)
     _mark(row, sentence, operation)
-    Repository.objects.filter(pk=repository.pk).update(scrub_after=Now())
 
 
 def object_sentence(key: str) -> str:
@@ -85,7 +86,7 @@ def settle(
     for key in hit_by.keys() - ill.keys():
         ill[key] = wrong.get(key) or (MISSING_PACK if _is_pack(key) else UNKNOWN_BLOCKS)
     known = set(repository.damages.values_list("key", flat=True))
-    for key, what in ill.items():
+    for key, what in sorted(ill.items()):
         opened(repository, key, what).backups.set(_known_backups(repository, hit_by.get(key, [])))
     for key in wrong.keys() - ill.keys() - known:
         # Nobody is hurt, but that a disk forgets is worth knowing.

@@ -33,6 +33,9 @@ class TestRestorePastDamage:
         assert "With skip_damaged, a restore goes on past what is lost" in operation.error
         assert again(made).status == "error_restoring"
         assert again(backup).status == "available"
+        # It was looked at more closely since.
+        assert again(backup).verification == "damaged"
+        assert backup.damages.exists()
         require_consistent()
 
     def test_tells_exactly_where_it_reads_as_zeros(self, world: World, volume: Volume) -> None:
@@ -46,7 +49,7 @@ class TestRestorePastDamage:
             "damaged_count": 1,
             "damaged_ranges": [{"offset": 0, "length": BLOCK_BYTES}],
         }
-        assert again(volume).status == "available"
+        assert (again(volume).status, again(backup).verification) == ("available", "damaged")
         assert world.read(volume, BLOCK_BYTES) == bytes(BLOCK_BYTES)
         assert world.read(volume, len(ONE), offset=GIB - len(ONE)) == ONE
         message = Message.objects.get(resource_id=volume.pk)
