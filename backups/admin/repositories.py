@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from backups import selectors
@@ -155,17 +155,9 @@ class RepositoryAdmin(ResourceRows):
     def scrubbed_once(self, repository: Repository) -> SafeString | str:
         return moment(repository.scrubbed_once_at)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        found = selectors.damages_of(obj).filter(healed_at=None).order_by("-created_at", "-id")
-        context |= {
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        found = selectors.damages_of(row).filter(healed_at=None).order_by("-created_at", "-id")
+        return super().shown_besides(request, row) | {
             "damages": [
                 {
                     "link": row_link(Damage, damage.pk, damage.key),
@@ -175,9 +167,8 @@ class RepositoryAdmin(ResourceRows):
                 }
                 for damage in found[:SHOWN]
             ],
-            "damages_url": list_url(Damage, repository__id__exact=str(obj.pk)),
+            "damages_url": list_url(Damage, repository__id__exact=str(row.pk)),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 class HealedFilter(WordFilter):

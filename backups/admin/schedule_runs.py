@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from backups.models import Backup, Schedule, ScheduledBackup, ScheduleRun
@@ -86,30 +86,21 @@ class ScheduleRunAdmin(EngineRows):
     def finished(self, run: ScheduleRun) -> SafeString | str:
         return moment(run.finished_at)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Those that were not backed up stand first, with the reason."""
-        rows = obj.backups.exclude(status=SUCCEEDED).order_by("status", "volume_id")[:SHOWN]
+        backups = row.backups.exclude(status=SUCCEEDED).order_by("status", "volume_id")[:SHOWN]
         volumes = [
             {
-                "volume": row_link(Volume, row.volume_id, row.volume_id),
-                "state": badge(row.status, TONES[row.status]),
-                "backup": row_link(Backup, row.backup_id, "backup") if row.backup_id else NOTHING,
-                "note": row.note,
+                "volume": row_link(Volume, each.volume_id, each.volume_id),
+                "state": badge(each.status, TONES[each.status]),
+                "backup": row_link(Backup, each.backup_id, "backup") if each.backup_id else NOTHING,
+                "note": each.note,
             }
-            for row in rows
+            for each in backups
         ]
-        url = list_url(ScheduledBackup, run__id__exact=str(obj.pk))
-        obj.outcomes = count_outcomes([obj.pk])[obj.pk]
-        context |= {"state": self.state(obj), "volumes": volumes, "volumes_url": url}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        url = list_url(ScheduledBackup, run__id__exact=str(row.pk))
+        row.outcomes = count_outcomes([row.pk])[row.pk]
+        return {"state": self.state(row), "volumes": volumes, "volumes_url": url}
 
 
 class OutcomeFilter(WordFilter):

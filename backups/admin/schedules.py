@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -153,17 +153,8 @@ class ScheduleAdmin(EngineRows):
     def changed(self, schedule: Schedule) -> SafeString | str:
         return moment(schedule.updated_at)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context |= {"state": self.state(obj)} | runs_of(obj) | plans_of(obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {"state": self.state(row)} | runs_of(row) | plans_of(row)
 
 
 def runs_of(schedule: Schedule) -> dict[str, Any]:

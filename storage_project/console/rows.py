@@ -76,6 +76,10 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]  # it has none when it r
         """Deleting is an action of its own where a service does it, never Django's cascade."""
         return False
 
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the page of a row shows besides its fields, for the template."""
+        return {}
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -85,6 +89,8 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]  # it has none when it r
         form_url: str = "",
         obj: Model | None = None,
     ) -> HttpResponse:
+        if obj is not None:
+            context |= self.shown_besides(request, obj)
         context["offered_actions"] = [
             action
             for action in self.actions or ()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from storage_project.console.columns import (
@@ -204,14 +204,5 @@ class VolumeAdmin(ResourceRows):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related(*self.list_select_related)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context |= snapshots_of(obj) | attachments_of(obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().shown_besides(request, row) | snapshots_of(row) | attachments_of(row)

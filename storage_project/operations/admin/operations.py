@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from storage_project.console.columns import (
@@ -162,23 +162,14 @@ class OperationAdmin(EngineRows):
     def shown_notes(self, operation: Operation) -> SafeString | str:
         return document(operation.notes)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context |= {
-            "state": self.state(obj),
-            "step_meter": step_meter(obj),
-            "byte_bar": byte_bar(obj) if obj.total_bytes else "",
-            "resource_link": resource_link(obj),
-            "error": error_of(obj),
-            "lines": lines_of(obj),
-            "messages_url": list_url(Message, operation__id=str(obj.pk)),
-            "flower_tasks_url": flower_tasks_url(request, kind=obj.kind, operation_id=obj.pk),
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {
+            "state": self.state(row),
+            "step_meter": step_meter(row),
+            "byte_bar": byte_bar(row) if row.total_bytes else "",
+            "resource_link": resource_link(row),
+            "error": error_of(row),
+            "lines": lines_of(row),
+            "messages_url": list_url(Message, operation__id=str(row.pk)),
+            "flower_tasks_url": flower_tasks_url(request, kind=row.kind, operation_id=row.pk),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)

@@ -74,17 +74,8 @@ class ResourceRows(EngineRows):
     def state(self, row: Flowing) -> SafeString:
         return badge(row.status, tone_of(row.status, row.flow.transitional))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context |= {"state": self.state(obj), "story": story_of(obj)}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def shown_besides(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {"state": self.state(row), "story": story_of(row)}
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str
