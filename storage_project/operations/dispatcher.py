@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -72,17 +73,20 @@ class Dispatcher:
 
     def run(self) -> None:
         """Go on until `stopping` is set."""
-        wakeups = Wakeups()
-        while not self.stopping.is_set():
-            try:
-                close_old_connections()
-                self._look_around()
-                if self.ring_due() < BATCH:
-                    wakeups.wait(LOOK_EVERY_S)
-            except BrokerError as error:
-                self._sit_out("the broker is away", error)
-            except (DatabaseError, InterfaceError) as error:
-                self._sit_out("the database is away", error)
+        with closing(Wakeups()) as wakeups:
+            while not self.stopping.is_set():
+                self._take_a_turn(wakeups)
+
+    def _take_a_turn(self, wakeups: Wakeups) -> None:
+        try:
+            close_old_connections()
+            self._look_around()
+            if self.ring_due() < BATCH:
+                wakeups.wait(LOOK_EVERY_S)
+        except BrokerError as error:
+            self._sit_out("the broker is away", error)
+        except (DatabaseError, InterfaceError) as error:
+            self._sit_out("the database is away", error)
 
     def _sit_out(self, what: str, error: Exception) -> None:
         log.warning(what, error=str(error))

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -230,6 +232,12 @@ def test_one_that_cannot_be_ended_does_not_stop_the_others(
     )
     world.engine.run()
     require_consistent()
+
+
+@pytest.fixture(autouse=True)
+def own_home(settings: Any, tmp_path: Path) -> None:
+    """Where a dispatcher listens is named after its home, and other tests run beside these."""
+    settings.STORAGE_HOME = tmp_path
 
 
 @contextmanager

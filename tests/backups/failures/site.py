@@ -81,8 +81,12 @@ class Site:
         return found
 
     def last_message(self) -> str:
-        messages = self.api.get("/v3/messages").json()["messages"]
-        return str(messages[0]["user_message"])
+        return self.messages()[0]
+
+    def messages(self) -> list[str]:
+        """What the project is told, the latest first."""
+        found = self.api.get("/v3/messages").json()["messages"]
+        return [str(each["user_message"]) for each in found]
 
     def holds(self, volume: str, content: bytes) -> bool:
         """Whether the volume has it where `volume` wrote it, and zeros between."""

@@ -54,7 +54,9 @@ def test_a_damaged_pack(
 
     restored = site.restore(lost)
     assert restored["status"] == "error_restoring"
-    assert sentence in site.last_message()
+    # What the restore met, and how much a look at all of it has found lost.
+    assert any(sentence in each for each in site.messages())
+    assert any("are lost" in each for each in site.messages())
     assert site.backup(lost)["status"] == "available"
     site.require_restorable(kept, content)
     # Who tries it with the volume itself may have what is whole again.
