@@ -17,10 +17,13 @@ UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL)
 PIECE_BYTES = 256 << 10
 
 
+def read_nothing_ahead(descriptor: int) -> None:
+    """Call once, before `read_passing`: else the kernel reads ahead, and nobody would drop that."""
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+
+
 def read_passing(descriptor: int, view: memoryview, offset: int) -> int:
     """Read into `view` what is at `offset`, as `os.preadv` does: maybe less; return how much."""
-    # Else the kernel reads ahead, and nobody would drop that.
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
     try:
         return os.preadv(descriptor, [view], offset, RWF_DONTCACHE)
     except OSError as error:
@@ -28,17 +31,6 @@ def read_passing(descriptor: int, view: memoryview, offset: int) -> int:
             raise
     piece = view[:PIECE_BYTES]
     return _read_present(descriptor, piece, offset) or _read_and_drop(descriptor, piece, offset)
-
-
-def write_passing(descriptor: int, view: memoryview, offset: int) -> int:
-    """Write `view` at `offset`, as `os.pwrite` does: maybe less; return how much. It begins at once
-    to go to the disk, and stays in memory no longer than that takes, where the kernel can do it."""
-    try:
-        return os.pwritev(descriptor, [view], offset, RWF_DONTCACHE)
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
-    return os.pwrite(descriptor, view, offset)
 
 
 def _read_present(descriptor: int, view: memoryview, offset: int) -> int:

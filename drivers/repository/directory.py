@@ -22,7 +22,7 @@ from typing import Annotated, NamedTuple
 
 from drivers.errors import DriverError, Reason
 from drivers.options import Option
-from drivers.page_cache import drop, read_passing
+from drivers.page_cache import drop, read_nothing_ahead, read_passing
 from drivers.repository.base import Buffer, RepositoryDriver, RepositoryStats, StoredObject
 from drivers.repository.keys import (
     ends_early,
@@ -326,6 +326,7 @@ def read(descriptor: int, offset: int, length: int) -> bytearray:
     """Read this many bytes, or as many as there are; others have more use for the memory."""
     content = bytearray(length)
     position = 0
+    read_nothing_ahead(descriptor)
     with memoryview(content) as view:
         while position < length:
             count = read_passing(descriptor, view[position:], offset + position)

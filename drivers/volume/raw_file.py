@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from drivers.errors import DriverError, Reason
-from drivers.page_cache import read_passing, write_passing
+from drivers.page_cache import read_nothing_ahead, read_passing
 from drivers.volume import sparse
 from drivers.volume.base import Extent, VolumeReader, VolumeWriter
 from drivers.volume.os_errors import translated_os_errors
@@ -17,6 +17,7 @@ class RawFileReader(VolumeReader):
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.size_bytes = os.fstat(descriptor).st_size
+        read_nothing_ahead(descriptor)
 
     @translated_os_errors()
     def read_into(self, buffer: bytearray | memoryview, offset: int) -> None:
@@ -54,7 +55,7 @@ class RawFileWriter(RawFileReader, VolumeWriter):
         view = memoryview(data).cast("B")
         self.require_inside(offset, len(view))
         while view:
-            count = write_passing(self._descriptor, view, offset)
+            count = os.pwrite(self._descriptor, view, offset)
             view, offset = view[count:], offset + count
 
     @translated_os_errors()

@@ -7,12 +7,14 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 from drivers.units import MIB
 from drivers.volume.base import Extent, Progress
 
 # The largest part copied in one system call: how often progress is told and a stop is heard.
 COPY_STEP_BYTES = 32 * MIB
+EXTENTS_AT_ONCE = 10_000
 
 # Modes of fallocate(2).
 KEEP_SIZE = 0x01
@@ -48,13 +50,17 @@ def copy_data(source: int, target: int, on_progress: Progress) -> None:
     """
     size_bytes = os.fstat(source).st_size
     os.ftruncate(target, size_bytes)
-    for extent in data_extents(source, size_bytes):
-        position = extent.offset
-        while position < extent.end:
-            on_progress(position, size_bytes)
-            position += _copy_step(
-                source, target, position, min(extent.end - position, COPY_STEP_BYTES)
-            )
+    extents = data_extents(source, size_bytes)
+    # Many are looked for before they are copied: where space is only reserved, what the kernel
+    # reads ahead of a copy would be found as data, and that of a file without any data, all of it.
+    while found := list(islice(extents, EXTENTS_AT_ONCE)):
+        for extent in found:
+            position = extent.offset
+            while position < extent.end:
+                on_progress(position, size_bytes)
+                position += _copy_step(
+                    source, target, position, min(extent.end - position, COPY_STEP_BYTES)
+                )
 
 
 def _copy_step(source: int, target: int, offset: int, length: int) -> int:

@@ -17,6 +17,7 @@ from drivers.units import GIB, KIB, MIB
 from drivers.volume.base import Extent, Progress, VolumeDriver, VolumeReader
 
 BLOCK = 4 * KIB
+ZEROS = bytes(MIB)
 
 
 def new_id() -> str:
@@ -27,12 +28,14 @@ def content_of(reader: VolumeReader) -> dict[int, bytes]:
     """The blocks of a volume that are not all zeros, by offset."""
     blocks = {}
     for extent in reader.data_extents():
-        offset = extent.offset - extent.offset % BLOCK
-        while offset < extent.end:
-            block = reader.read(offset, BLOCK)
-            if any(block):
-                blocks[offset] = block
-            offset += BLOCK
+        start = extent.offset - extent.offset % BLOCK
+        for offset in range(start, extent.end, MIB):
+            piece = reader.read(offset, min(MIB, reader.size_bytes - offset))
+            if piece == ZEROS[: len(piece)]:
+                continue  # most of what is thick
+            for at in range(0, len(piece), BLOCK):
+                if any(piece[at : at + BLOCK]):
+                    blocks[offset + at] = piece[at : at + BLOCK]
     return blocks
 
 

@@ -3,6 +3,7 @@ import tempfile
 
 import pytest
 
+from drivers.page_cache import drop
 from drivers.units import KIB, MIB
 from drivers.volume import sparse
 from drivers.volume.base import Extent, ignore_progress
@@ -89,3 +90,12 @@ def test_nothing_is_copied_of_nothing(tmp_path, target):
     with (tmp_path / "empty").open("w+b") as file:
         sparse.copy_data(file.fileno(), target, ignore_progress)
     assert os.fstat(target).st_size == 0
+
+
+def test_space_that_is_only_reserved_is_not_copied(source, target):
+    """Also when none of the source is in memory, so that the kernel reads ahead in it."""
+    sparse.reserve(source, 0, 80 * MIB)
+    os.fsync(source)
+    drop(source, 0, 80 * MIB)
+    sparse.copy_data(source, target, ignore_progress)
+    assert os.fstat(target).st_blocks * 512 < MIB
