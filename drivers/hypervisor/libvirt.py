@@ -117,8 +117,19 @@ class LibvirtDriver(HypervisorDriver):
         except libvirt.libvirtError as error:
             if not _is_alive(connection):
                 raise silent(error) from error
+            # A daemon that has just been started may not have found its servers yet.
+            may_pass = error.get_error_code() in (
+                libvirt.VIR_ERR_OPERATION_TIMEOUT,
+                libvirt.VIR_ERR_OPERATION_FAILED,
+                libvirt.VIR_ERR_INTERNAL_ERROR,
+                libvirt.VIR_ERR_SYSTEM_ERROR,
+                libvirt.VIR_ERR_RPC,
+            )
             raise DriverError(
-                "The hypervisor refused.", code=Reason.failed, detail=str(error)
+                "The hypervisor refused.",
+                code=Reason.failed,
+                retryable=may_pass,
+                detail=str(error),
             ) from error
         finally:
             with suppress(libvirt.libvirtError):
