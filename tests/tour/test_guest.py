@@ -1,6 +1,7 @@
 import pytest
 
 from storage_project.tour.guest import images
+from storage_project.tour.guest.agent import Agent
 from storage_project.tour.guest.cpio import Archive
 from storage_project.tour.guest.images import why_unavailable
 
@@ -40,3 +41,10 @@ def test_an_archive_is_one_that_linux_unpacks():
     assert len(content) % 4 == 0
     assert content.startswith(b"070701" + b"%08X" % 1 + b"%08X" % 0o040755)
     assert content.index(b"TRAILER!!!\0") > content.index(b"hello\0\0\0") > 0
+
+
+def test_a_disk_that_comes_while_disks_are_listed_is_for_the_next_look(monkeypatch):
+    listed = "vda 2097152 0 a-serial\nvdb  0\nvdc 4\n"
+    monkeypatch.setattr(Agent, "run", lambda self, command: listed)
+    agent = Agent.__new__(Agent)
+    assert [(disk.name, disk.serial) for disk in agent.disks()] == [("vda", "a-serial")]

@@ -82,10 +82,11 @@ class Agent:
         )
         found = []
         for line in listed.splitlines():
-            name, sectors, read_only, *serial = line.split(" ", 3)
-            if sectors.isdecimal():  # not one that goes away while it is listed
-                size_bytes = int(sectors) * SECTOR_BYTES
-                found.append(GuestDisk(name, "".join(serial), size_bytes, read_only == "1"))
+            match line.split(" ", 3):
+                # Not one that comes or goes while it is listed.
+                case [name, sectors, read_only, *serial] if sectors.isdecimal():
+                    size_bytes = int(sectors) * SECTOR_BYTES
+                    found.append(GuestDisk(name, "".join(serial), size_bytes, read_only == "1"))
         return found
 
     def find_disk(self, serial: str) -> GuestDisk | None:
