@@ -33,6 +33,17 @@ def read_passing(descriptor: int, view: memoryview, offset: int) -> int:
     return _read_present(descriptor, piece, offset) or _read_and_drop(descriptor, piece, offset)
 
 
+def write_passing(descriptor: int, view: memoryview, offset: int) -> int:
+    """Write `view` at `offset`, as `os.pwrite` does: maybe less; return how much. It begins at once
+    to go to the disk, and stays in memory no longer than that takes, where the kernel can do it."""
+    try:
+        return os.pwritev(descriptor, [view], offset, RWF_DONTCACHE)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    return os.pwrite(descriptor, view, offset)
+
+
 def _read_present(descriptor: int, view: memoryview, offset: int) -> int:
     """What is in memory already, up to the first page that is not."""
     try:

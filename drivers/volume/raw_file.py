@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from drivers.errors import DriverError, Reason
-from drivers.page_cache import read_nothing_ahead, read_passing
+from drivers.page_cache import read_nothing_ahead, read_passing, write_passing
 from drivers.volume import sparse
 from drivers.volume.base import Extent, VolumeReader, VolumeWriter
 from drivers.volume.os_errors import translated_os_errors
@@ -55,7 +55,7 @@ class RawFileWriter(RawFileReader, VolumeWriter):
         view = memoryview(data).cast("B")
         self.require_inside(offset, len(view))
         while view:
-            count = os.pwrite(self._descriptor, view, offset)
+            count = write_passing(self._descriptor, view, offset)
             view, offset = view[count:], offset + count
 
     @translated_os_errors()
