@@ -1,9 +1,9 @@
-"""Files that are read once and by nobody else: they must not push out of the machine's memory what
-its servers read all the time.
+"""Files that are read or written once and by nobody else: they must not push out of the machine's
+memory what its servers read all the time.
 
 From Linux 6.14 on, and where the file system can, the kernel does it: RWF_DONTCACHE drops what a
 read brought in, and leaves what was there. Elsewhere a read asks first what is there already
-(RWF_NOWAIT), and drops the rest when it has it.
+(RWF_NOWAIT), and drops the rest when it has it; what is written stays.
 """
 
 import errno
